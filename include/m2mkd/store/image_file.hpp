@@ -1,0 +1,62 @@
+#pragma once
+// A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C] or `/images/tensor` float32[N,C,H,W], `/labels` int32[N], `/classes`
+// strings, attributes name, split, mean, std (per channel), digest. Contiguous: images are read with pread at the dataset's offset,
+// without HDF5's lock, from any thread. (`/images/bytes` + `/images/offset` for encoded images comes with the image pipeline.)
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace m2mkd {
+
+struct ImageFileInfo {
+  std::string name, split, digest;
+  std::int64_t count = 0, channels = 0, height = 0, width = 0;
+  bool is_tensor = false;  ///< float32 NCHW, already normalised
+  std::vector<double> mean, std;  ///< per channel in [0, 1] units
+  std::vector<std::string> classes;
+};
+
+/// An open packed data set. Moves; thread-safe reads.
+class ImageFile {
+ public:
+  explicit ImageFile(const std::filesystem::path& path);
+  ~ImageFile();
+  ImageFile(ImageFile&&) noexcept;
+  ImageFile& operator=(ImageFile&&) noexcept;
+
+  const ImageFileInfo& info() const { return info_; }
+  std::span<const std::int32_t> labels() const { return labels_; }
+  /// Bytes of one image: H·W·C, or 4·C·H·W for tensors.
+  std::int64_t image_bytes() const;
+  /// Reads image `index` into `out` (image_bytes() long). Throws Error with the real I/O error.
+  void read(std::int64_t index, std::span<std::byte> out) const;
+
+ private:
+  ImageFileInfo info_;
+  std::vector<std::int32_t> labels_;
+  int descriptor_ = -1;
+  std::int64_t offset_ = 0;
+  std::filesystem::path path_;
+};
+
+/// Writes one, image by image. Published by finish(); without it nothing is left.
+class ImageFileWriter {
+ public:
+  /// info.count images will follow. mean/std are computed from the pixels when empty.
+  ImageFileWriter(std::filesystem::path path, ImageFileInfo info);
+  ~ImageFileWriter();
+  void add(std::span<const std::byte> image, std::int32_t label);
+  /// Writes labels and attributes, computes the digest, publishes. Returns the digest.
+  std::string finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace m2mkd

@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/store/checkpoint.hpp>
+
+namespace m2mkd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kKept = 2;
+
+/// Names in a folder; none when it does not exist.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code problem;
+  for (fs::directory_iterator at(folder, problem), end; !problem && at != end;
+       at.increment(problem)) {
+    names.push_back(at->path().filename().string());
+  }
+  if (problem && problem != std::errc::no_such_file_or_directory) {
+    fail("cannot list checkpoints in '{}': {}", folder.string(), problem.message());
+  }
+  return names;
+}
+
+/// The step of a name "step-0000000120.h5"; nothing for other names.
+std::optional<std::int64_t> step_of(const std::string& name) {
+  const std::string prefix = "step-", suffix = ".h5";
+  if (name.size() < prefix.size() + 10 + suffix.size() || name.rfind(prefix, 0) != 0) return {};
+  if (name.substr(name.size() - suffix.size()) != suffix) return {};
+  const auto digits = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  if (digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) return {};
+  return std::stoll(digits);
+}
+
+/// Space that cannot be freed does not stop a run.
+void remove_file(const fs::path& path) {
+  std::error_code problem;
+  fs::remove(path, problem);
+  if (problem) log::warn("cannot remove '{}': {}", path.string(), problem.message());
+}
+
+}  // namespace
+
+fs::path CheckpointFolder::path(std::int64_t step) const {
+  return folder_ / fmt::format("step-{:010}.h5", step);
+}
+
+std::vector<std::int64_t> CheckpointFolder::steps() const {
+  std::vector<std::int64_t> steps;
+  for (const auto& name : names_in(folder_)) {
+    if (const auto step = step_of(name)) steps.push_back(*step);
+  }
+  std::sort(steps.rbegin(), steps.rend());
+  return steps;
+}
+
+void CheckpointFolder::save(std::int64_t step, const TensorFile& state) const {
+  write_tensor_file(path(step), state);
+  std::size_t kept = 0;
+  for (const auto existing : steps()) {
+    const bool abandoned = existing > step;
+    if (abandoned || ++kept > kKept) remove_file(path(existing));
+  }
+  // What a killed program left behind; this one has just renamed its own.
+  for (const auto& name : names_in(folder_)) {
+    if (name.find(".h5.tmp.") != std::string::npos) remove_file(folder_ / name);
+  }
+}
+
+std::optional<TensorFile> CheckpointFolder::load(std::int64_t step) const {
+  try {
+    return read_tensor_file(path(step));
+  } catch (const Error& problem) {
+    log::warn("checkpoint of step {} is not usable: {}", step, problem.what());
+    return std::nullopt;
+  }
+}
+
+void CheckpointFolder::remove() const {
+  std::error_code problem;
+  fs::remove_all(folder_, problem);
+  if (problem) log::warn("cannot remove checkpoints '{}': {}", folder_.string(), problem.message());
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,26 @@
+#pragma once
+// XXH3-64 over pieces.
+
+#include <memory>
+#include <string>
+
+struct XXH3_state_s;
+
+namespace m2mkd {
+
+class Digest {
+ public:
+  Digest();
+  ~Digest();
+  void add(const void* data, std::size_t size);
+  /// 16 hex digits of all that was added.
+  std::string hex() const;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
+
+}  // namespace m2mkd

@@ -1,0 +1,156 @@
+#include <cmath>
+#include <optional>
+
+#include "digest.hpp"
+#include "image_layout.hpp"
+#include "new_file.hpp"
+
+namespace m2mkd {
+namespace {
+
+/// Images are handed to HDF5 in portions of about this many bytes.
+constexpr std::int64_t kPortion = 4 << 20;
+
+/// Exact sums per channel of 8-bit values.
+class Moments {
+ public:
+  explicit Moments(std::int64_t channels) : sum_(channels), squares_(channels) {}
+  void add(std::span<const std::byte> pixels) {
+    for (std::size_t i = 0, channel = 0; i < pixels.size(); ++i) {
+      const auto value = std::to_integer<std::uint64_t>(pixels[i]);
+      sum_[channel] += value;
+      squares_[channel] += value * value;
+      if (++channel == sum_.size()) channel = 0;
+    }
+    count_ += static_cast<double>(pixels.size() / sum_.size());
+  }
+  double mean(std::size_t channel) const {
+    return count_ > 0 ? static_cast<double>(sum_[channel]) / count_ / 255 : 0;
+  }
+  /// 1 for a constant channel, which then can be divided by it.
+  double deviation(std::size_t channel) const {
+    if (count_ == 0) return 1;
+    const double square = static_cast<double>(squares_[channel]) / count_ / (255 * 255);
+    const double variance = square - mean(channel) * mean(channel);
+    return variance > 1e-12 ? std::sqrt(variance) : 1;
+  }
+
+ private:
+  std::vector<std::uint64_t> sum_, squares_;
+  double count_ = 0;
+};
+
+}  // namespace
+
+struct ImageFileWriter::Impl {
+  ImageFileInfo info;
+  Moments moments;
+  Digest digest;
+  std::vector<std::int32_t> labels;
+  std::vector<std::byte> portion;
+  std::int64_t written = 0;
+  std::string pixel_digest;
+  std::optional<h5::NewFile> out;
+  h5::Dataset images;
+
+  Impl(const std::filesystem::path& path, ImageFileInfo given)
+      : info(std::move(given)), moments(info.channels) {
+    h5::Lock lock;
+    out.emplace(path);
+    out->write([&](hid_t file) {
+      const auto group = h5::make_group(file, kImageGroup);
+      const std::string name = info.is_tensor ? kTensorImages : kPixelImages;
+      images = h5::make_dataset(group, name.substr(name.find('/') + 1), pixel_type(info),
+                                image_shape(info, info.count));
+    });
+  }
+  ~Impl() {
+    h5::Lock lock;
+    images = {};
+    out.reset();
+  }
+
+  /// Writes the images collected in `portion`.
+  void flush() {
+    const auto count = static_cast<std::int64_t>(portion.size()) / bytes_per_image(info);
+    if (count == 0) return;
+    h5::Lock lock;
+    out->write([&](hid_t) {
+      const auto shape = image_shape(info, count);
+      const std::vector<hsize_t> extent(shape.begin(), shape.end());
+      const hsize_t start[4] = {static_cast<hsize_t>(written), 0, 0, 0};
+      h5::Space memory(H5Screate_simple(4, extent.data(), nullptr));
+      h5::Space place(H5Dget_space(images));
+      h5::check(H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nullptr, extent.data(), nullptr),
+                "select images");
+      h5::check(H5Dwrite(images, pixel_type(info), memory, place, H5P_DEFAULT, portion.data()),
+                "write images");
+    });
+    written += count;
+    portion.clear();
+  }
+
+  void write_rest(hid_t file, const std::string& hex) {
+    h5::write_attribute(images, h5::kDataDigest, pixel_digest);
+    h5::check(images.close(), "write images");
+    auto place = h5::make_dataset(file, kLabels, H5T_STD_I32LE, {info.count});
+    h5::check(H5Dwrite(place, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
+              "write labels");
+    h5::check(place.close(), "write labels");
+    auto classes = h5::make_dataset(file, kClasses, h5::text_type(),
+                                    {static_cast<std::int64_t>(info.classes.size())});
+    h5::write_texts(classes, info.classes);
+    h5::check(classes.close(), "write classes");
+    auto attributes = h5::header(h5::kImages);
+    attributes.insert({{"name", info.name}, {"split", info.split}, {"digest", hex}});
+    h5::write_attributes(file, attributes);
+    h5::write_attribute(file, "mean", info.mean);
+    h5::write_attribute(file, "std", info.std);
+  }
+};
+
+ImageFileWriter::ImageFileWriter(std::filesystem::path path, ImageFileInfo info) {
+  require(info.count >= 0 && info.channels > 0 && info.height > 0 && info.width > 0,
+          "a data set has a count and extents");
+  impl_ = std::make_unique<Impl>(path, std::move(info));
+}
+
+ImageFileWriter::~ImageFileWriter() = default;
+
+void ImageFileWriter::add(std::span<const std::byte> image, std::int32_t label) {
+  auto& to = *impl_;
+  require(static_cast<std::int64_t>(image.size()) == bytes_per_image(to.info),
+          "an image has the announced size");
+  require(static_cast<std::int64_t>(to.labels.size()) < to.info.count,
+          "no more images than announced");
+  check_label(label, to.labels.size(), to.info);
+  if (!to.info.is_tensor) to.moments.add(image);
+  to.digest.add(image.data(), image.size());
+  to.labels.push_back(label);
+  to.portion.insert(to.portion.end(), image.begin(), image.end());
+  if (static_cast<std::int64_t>(to.portion.size()) >= kPortion) to.flush();
+}
+
+std::string ImageFileWriter::finish() {
+  auto& to = *impl_;
+  require(static_cast<std::int64_t>(to.labels.size()) == to.info.count,
+          "all announced images came");
+  to.flush();
+  to.pixel_digest = to.digest.hex();
+  to.digest.add(to.labels.data(), to.labels.size() * sizeof(std::int32_t));
+  // Tensors reach the network untouched, which is what mean 0 and std 1 say.
+  const auto channels = static_cast<std::size_t>(to.info.channels);
+  for (std::size_t c = to.info.mean.size(); c < channels; ++c) {
+    to.info.mean.push_back(to.info.is_tensor ? 0 : to.moments.mean(c));
+  }
+  for (std::size_t c = to.info.std.size(); c < channels; ++c) {
+    to.info.std.push_back(to.info.is_tensor ? 1 : to.moments.deviation(c));
+  }
+  const auto hex = to.digest.hex();
+  h5::Lock lock;
+  to.out->write([&](hid_t file) { to.write_rest(file, hex); });
+  to.out->finish();
+  return hex;
+}
+
+}  // namespace m2mkd

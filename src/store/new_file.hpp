@@ -1,0 +1,32 @@
+#pragma once
+// An HDF5 file in the making.
+
+#include "h5.hpp"
+#include "publication.hpp"
+
+namespace m2mkd::h5 {
+
+/// Created beside its target and published by finish(). Use it under a Lock, its destructor
+/// included.
+class NewFile {
+ public:
+  explicit NewFile(const std::filesystem::path& target);
+  ~NewFile();
+
+  /// Runs `body(file)`; its errors say which file could not be written and what to try.
+  template <class Body>
+  void write(Body body) {
+    try {
+      body(static_cast<hid_t>(file_));
+    } catch (const Error& problem) {
+      publication_.give_up(problem.what());
+    }
+  }
+  void finish();
+
+ private:
+  Publication publication_;
+  File file_;
+};
+
+}  // namespace m2mkd::h5

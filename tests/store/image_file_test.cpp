@@ -1,0 +1,191 @@
+#include <cstring>
+#include <thread>
+
+#include <m2mkd/base/random.hpp>
+#include <m2mkd/store/image_file.hpp>
+#include <m2mkd/store/tensor_file.hpp>
+
+#include "scratch.hpp"
+
+namespace m2mkd {
+namespace {
+
+using testing::DoubleNear;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ImageFileTest : public test::Scratch {
+ protected:
+  static ImageFileInfo toy(std::int64_t count) {
+    ImageFileInfo info;
+    info.name = "toy";
+    info.split = "train";
+    info.count = count;
+    info.channels = 3;
+    info.height = 4;
+    info.width = 5;
+    info.classes = {"cat", "dög"};
+    return info;
+  }
+  static std::vector<std::byte> image(std::int64_t index, std::size_t size) {
+    Random random(1, Purpose::test, static_cast<std::uint64_t>(index));
+    std::vector<std::byte> bytes(size);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random.below(256));
+    return bytes;
+  }
+  static std::string pack(const std::filesystem::path& path, const ImageFileInfo& info,
+                          int flip = -1) {
+    ImageFileWriter writer(path, info);
+    for (std::int64_t i = 0; i < info.count; ++i) {
+      auto bytes = image(i, static_cast<std::size_t>(info.channels * info.height * info.width) *
+                                (info.is_tensor ? 4 : 1));
+      if (i == flip) bytes[0] ^= std::byte{1};
+      writer.add(bytes, static_cast<std::int32_t>(i % 2));
+    }
+    return writer.finish();
+  }
+};
+
+TEST_F(ImageFileTest, ImagesLabelsAndFactsComeBack) {
+  const auto digest = pack(at("train.h5"), toy(7));
+  const ImageFile file(at("train.h5"));
+  const auto& info = file.info();
+  EXPECT_EQ(info.name, "toy");
+  EXPECT_EQ(info.split, "train");
+  EXPECT_EQ(info.digest, digest);
+  EXPECT_EQ((std::vector{info.count, info.channels, info.height, info.width}),
+            (std::vector<std::int64_t>{7, 3, 4, 5}));
+  EXPECT_THAT(info.classes, ElementsAre("cat", "dög"));
+  EXPECT_THAT(file.labels(), ElementsAre(0, 1, 0, 1, 0, 1, 0));
+  ASSERT_EQ(file.image_bytes(), 60);
+  std::vector<std::byte> out(60);
+  for (const auto index : {6, 0, 3}) {
+    file.read(index, out);
+    EXPECT_EQ(out, image(index, 60)) << index;
+  }
+}
+
+TEST_F(ImageFileTest, MoreThanOnePortionComesBack) {
+  auto info = toy(40);
+  info.height = info.width = 256;  // 7.5 MiB in all
+  pack(at("a.h5"), info);
+  const ImageFile file(at("a.h5"));
+  std::vector<std::byte> out(file.image_bytes());
+  for (std::int64_t i = 0; i < info.count; ++i) {
+    file.read(i, out);
+    ASSERT_EQ(out, image(i, out.size())) << i;
+  }
+}
+
+TEST_F(ImageFileTest, TensorsAreFloatsThatStayUntouched) {
+  auto info = toy(3);
+  info.is_tensor = true;
+  pack(at("a.h5"), info);
+  const ImageFile file(at("a.h5"));
+  EXPECT_TRUE(file.info().is_tensor);
+  EXPECT_THAT(file.info().mean, ElementsAre(0, 0, 0));
+  EXPECT_THAT(file.info().std, ElementsAre(1, 1, 1));
+  EXPECT_EQ(file.info().width, 5);
+  std::vector<std::byte> out(240);
+  file.read(2, out);
+  EXPECT_EQ(out, image(2, 240));
+}
+
+TEST_F(ImageFileTest, MeanAndDeviationArePerChannelInUnitRange) {
+  auto info = toy(2);
+  info.height = 1;
+  info.width = 2;
+  {
+    ImageFileWriter writer(at("a.h5"), info);
+    const auto bytes = [](std::initializer_list<int> values) {
+      std::vector<std::byte> out;
+      for (const int value : values) out.push_back(static_cast<std::byte>(value));
+      return out;
+    };
+    writer.add(bytes({0, 51, 9, 255, 51, 9}), 0);
+    writer.add(bytes({0, 102, 9, 255, 102, 9}), 1);
+    writer.finish();
+  }
+  const ImageFile file(at("a.h5"));
+  EXPECT_THAT(file.info().mean, ElementsAre(DoubleNear(0.5, 1e-12), DoubleNear(0.3, 1e-12),
+                                            DoubleNear(9 / 255.0, 1e-12)));
+  EXPECT_THAT(file.info().std, ElementsAre(DoubleNear(0.5, 1e-12), DoubleNear(0.1, 1e-12), 1.0))
+      << "a constant channel is divided by 1";
+}
+
+TEST_F(ImageFileTest, GivenMeanAndDeviationAreKept) {
+  auto info = toy(2);
+  info.mean = {0.1, 0.2, 0.3};
+  info.std = {1, 2, 3};
+  pack(at("a.h5"), info);
+  EXPECT_EQ(ImageFile(at("a.h5")).info().mean, info.mean);
+  EXPECT_EQ(ImageFile(at("a.h5")).info().std, info.std);
+}
+
+TEST_F(ImageFileTest, DigestDependsOnPixelsAndLabels) {
+  const auto digest = pack(at("a.h5"), toy(4));
+  EXPECT_EQ(pack(at("b.h5"), toy(4)), digest);
+  EXPECT_NE(pack(at("c.h5"), toy(4), 2), digest);
+  ImageFileWriter writer(at("d.h5"), toy(4));
+  for (int i = 0; i < 4; ++i) writer.add(image(i, 60), 0);
+  EXPECT_NE(writer.finish(), digest);
+}
+
+TEST_F(ImageFileTest, ThreadsReadAtOnce) {
+  pack(at("a.h5"), toy(64));
+  ImageFile opened(at("a.h5"));
+  const ImageFile file = std::move(opened);
+  std::vector<int> wrong(4);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < wrong.size(); ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<std::byte> out(60);
+      for (int i = 0; i < 64; ++i) {
+        const auto index = static_cast<std::int64_t>((i * 7 + static_cast<int>(t)) % 64);
+        file.read(index, out);
+        wrong[t] += out != image(index, 60);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(wrong, testing::Each(0));
+}
+
+TEST_F(ImageFileTest, AnUnfinishedFileLeavesNothing) {
+  {
+    ImageFileWriter writer(at("a.h5"), toy(2));
+    writer.add(image(0, 60), 0);
+    EXPECT_THROW(writer.finish(), std::logic_error);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder()));
+}
+
+TEST_F(ImageFileTest, LabelsOutsideTheClassesAreRefused) {
+  ImageFileWriter writer(at("a.h5"), toy(2));
+  EXPECT_THAT(test::message_of([&] { writer.add(image(0, 60), 2); }),
+              HasSubstr("label 2 of image 0 is outside 0..1"));
+}
+
+TEST_F(ImageFileTest, TruncationWhileOpenIsAnErrorNotACrash) {
+  pack(at("a.h5"), toy(3000));
+  const ImageFile file(at("a.h5"));
+  std::filesystem::resize_file(at("a.h5"), 8192);
+  std::vector<std::byte> out(60);
+  EXPECT_THAT(test::message_of([&] { file.read(2999, out); }), HasSubstr("image 2999"));
+}
+
+TEST_F(ImageFileTest, ADamagedClassNameIsFound) {
+  pack(at("a.h5"), toy(3));
+  damage(at("a.h5"), "dög");
+  EXPECT_THAT(test::message_of([&] { ImageFile file(at("a.h5")); }), HasSubstr("it is damaged"));
+}
+
+TEST_F(ImageFileTest, OtherFilesAreRefused) {
+  write_tensor_file(at("a.h5"), {});
+  EXPECT_THAT(test::message_of([&] { ImageFile file(at("a.h5")); }),
+              HasSubstr("of kind 'm2mkd', not 'm2mkd-images'"));
+  EXPECT_THAT(test::message_of([&] { ImageFile file(at("absent.h5")); }), HasSubstr("absent.h5"));
+}
+
+}  // namespace
+}  // namespace m2mkd
