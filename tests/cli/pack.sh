@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# labels: pack
+# m2mkd-pack: sources, second run, messages and exit codes, on small files made here.
+set -uo pipefail
+pack=${M2MKD_BIN:-build/release/bin}/m2mkd-pack
+W=$(mktemp -d)
+trap 'rm -rf "$W"' EXIT
+failed=0
+check() { # check WHAT CONDITION...
+  local what=$1
+  shift
+  "$@" || { echo "FAILED: $what"; failed=1; }
+}
+says() { # says CODE PATTERN ARGUMENTS...: the program's exit code and a pattern of its output
+  local code=$1 pattern=$2 out rc
+  shift 2
+  out=$("$pack" "$@" 2>&1)
+  rc=$?
+  check "exit $rc, not $code: m2mkd-pack $* ($out)" test "$rc" = "$code"
+  check "no '$pattern' in: $out" grep -q -- "$pattern" <<<"$out"
+}
+
+# 12 images of 2 x 3 pixels in 3 classes, as IDX (plain and gzip) and as .npy of several types.
+python3 - "$W" <<'P' || exit 1
+import gzip, os, struct, sys
+def put(name, data): open(os.path.join(sys.argv[1], name), 'wb').write(data)
+pixels = bytes(range(10, 82)); labels = bytes(i % 3 for i in range(12))
+idx = lambda data, *shape: struct.pack('>BBBB', 0, 0, 8, len(shape)) + struct.pack('>%dI' % len(shape), *shape) + data
+put('i.idx', idx(pixels, 12, 2, 3)); put('l.idx', idx(labels, 12))
+put('i.gz', gzip.compress(idx(pixels, 12, 2, 3))); put('l.gz', gzip.compress(idx(labels, 12)))
+put('cut.gz', gzip.compress(idx(pixels, 12, 2, 3))[:-20]); put('more.idx', idx(pixels + b'x', 12, 2, 3))
+put('l11.idx', idx(labels[:11], 11))
+def npy(data, descr, shape, order=False, version=1):
+    head = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, order, shape)
+    head += ' ' * (-(len(head) + 11) % 64) + '\n'
+    return b'\x93NUMPY' + bytes([version, 0]) + struct.pack('<H' if version == 1 else '<I', len(head)) + head.encode() + data
+put('i.npy', npy(pixels, '|u1', '(12, 2, 3)')); put('i4.npy', npy(pixels, '|u1', '(12, 2, 3, 1)', version=2))
+put('l8.npy', npy(struct.pack('<12q', *labels), '<i8', '(12,)')); put('l4.npy', npy(struct.pack('<12I', *labels), '<u4', '(12,)'))
+put('neg.npy', npy(struct.pack('<12h', *([-1] * 12)), '<i2', '(12,)')); put('lf.npy', npy(struct.pack('<12f', *labels), '<f4', '(12,)'))
+floats = [float(k) / 7 for k in range(12 * 4)]
+put('f.npy', npy(struct.pack('<48f', *floats), '<f4', '(12, 1, 2, 2)'))
+floats[29] = float('nan'); put('nan.npy', npy(struct.pack('<48f', *floats), '<f4', '(12, 1, 2, 2)'))
+put('fortran.npy', npy(pixels, '|u1', '(12, 2, 3)', order=True)); put('big.npy', npy(struct.pack('>12q', *labels), '>i8', '(12,)'))
+put('short.npy', npy(pixels[:-1], '|u1', '(12, 2, 3)')); put('text.npy', b'no numpy file')
+put('nchw.npy', npy(bytes(12 * 3 * 8 * 8), '|u1', '(12, 3, 8, 8)')); put('col.npy', npy(labels, '|u1', '(12, 1)'))
+put('names', b'ant\nbee\ncat\n'); put('two', b'ant\nbee\n')
+P
+cd "$W" || exit 1
+[[ $pack == /* ]] || pack=$OLDPWD/$pack
+idx=(idx --name tiny --train-images i.idx --train-labels l.idx)
+
+"$pack" --help >help 2>err
+check "help exits 0 and goes to stdout" test $? = 0 -a -s help -a ! -s err
+check "help names every source" grep -q fashion-mnist help
+says 2 "known sources: fashion-mnist, idx, npy" cifr --out d
+says 2 "SOURCE is one of" --out d
+says 2 "--out is missing" fashion-mnist
+says 2 "did you mean '--train-images'" idx --train-image x --out d
+says 2 "no flag of source fashion-mnist" fashion-mnist --images x --out d
+says 1 "apt-get install dataset-fashion-mnist" fashion-mnist --source-dir "$W" --out d
+check "nothing was written so far" test ! -e d
+
+# The same images by every way in: the digest is that of the contents.
+says 0 "12 images of 2 x 3 x 1, 3 classes, .*written" "${idx[@]}" --test-images i.gz --test-labels l.gz --out a
+says 0 "already there" "${idx[@]}" --test-images i.gz --test-labels l.gz --out a
+says 0 "written" "${idx[@]}" --test-images i.gz --test-labels l.gz --out a --force
+says 0 "the same images as train.h5" npy --name tiny --images i.npy --labels l8.npy --out b
+says 0 "written" npy --name tiny --images i4.npy --labels l4.npy --out c
+digests=$({ "$pack" "${idx[@]}" --test-images i.gz --test-labels l.gz --out a; "$pack" npy --name tiny --images i.npy --labels l8.npy --out b
+  "$pack" npy --name tiny --images i4.npy --labels l4.npy --out c; } | grep -o 'digest [0-9a-f]*' | sort -u)
+check "one digest, not: $digests" test "$(wc -l <<<"$digests")" = 1
+# Pixels 10..81: mean 45.5/255, deviation sqrt((72² - 1)/12)/255.
+says 0 "mean 0.1784, std 0.0815" npy --name tiny --images i.npy --labels l8.npy --out b
+says 0 "mean 0.5000, std 0.2500, .*written" npy --name tiny --images i.npy --labels l8.npy --mean 0.5 --std 0.25 --out b
+says 0 "written" npy --name tiny --images i.npy --labels l8.npy --classes-file names --out b
+says 0 "12 images of 2 x 2 x 1, .*mean 0.0000, std 1.0000" npy --images f.npy --labels l8.npy --out f
+# One damaged pixel in the output is noticed and mended.
+python3 -c "p = 'c/train.h5'; d = open(p, 'rb').read(); k = d.index(bytes(range(10, 82))); open(p, 'wb').write(d[:k] + b'!' + d[k + 1:])"
+says 0 "train.h5.*written" npy --name tiny --images i4.npy --labels l4.npy --out c
+
+# Damage is refused with the file's name, and leaves no output behind.
+says 1 "cut.gz: .*truncated or damaged" "${idx[@]}" --test-images cut.gz --test-labels l.idx --out x
+check "no test file from a truncated source" test ! -e x/test.h5 -a -z "$(find x -name '*.tmp*')"
+says 1 "more.idx: holds more data" "${idx[@]}" --test-images more.idx --test-labels l.idx --out x
+says 1 "12 images but 11 labels" "${idx[@]}" --test-images i.idx --test-labels l11.idx --out x
+says 1 "not an IDX file" "${idx[@]}" --test-images names --test-labels l.idx --out x
+bad() { local images=$1 labels=$2 pattern=$3; shift 3; says 1 "$pattern" npy --images "$images" --labels "$labels" --out x "$@"; }
+bad i.npy neg.npy "label -1 of image 0"
+bad i.npy l8.npy "label 2 of image 2 is outside the 2 classes" --classes-file two
+bad i.npy lf.npy "labels of type f4"
+bad i.npy big.npy "big-endian"
+bad i.npy col.npy "labels.reshape(-1)"
+bad fortran.npy l8.npy "ascontiguousarray"
+bad short.npy l8.npy "needs 72 bytes, the file has 71"
+bad text.npy l8.npy "numpy.save"
+bad nchw.npy l8.npy "looks like (N, C, H, W)"
+bad nan.npy l8.npy "image 7 holds nan"
+bad l8.npy l8.npy "images are uint8"
+says 2 "go together" npy --images i.npy --labels l8.npy --test-images i.npy --out x
+says 2 "one per channel" npy --images i.npy --labels l8.npy --mean "0.5 0.5" --std "1 1" --out x
+says 2 "already normalised" npy --images f.npy --labels l8.npy --mean 0 --std 1 --out x
+
+# What h5py, a reader of its own, finds in the file.
+if python3 -c 'import h5py' 2>/dev/null; then
+  says 0 "written" npy --name tiny --images i.npy --labels l8.npy --classes-file names --out y
+  check "h5py reads the same images" python3 - <<'P'
+import h5py
+f = h5py.File('y/train.h5')
+assert bytes(f['images/pixels'][()].tobytes()) == bytes(range(10, 82)) and f['images/pixels'].shape == (12, 2, 3, 1)
+assert list(f['labels'][()]) == [i % 3 for i in range(12)] and [c.decode() for c in f['classes'][()]] == ['ant', 'bee', 'cat']
+P
+fi
+[ $failed = 0 ] && echo "pack: all checks passed"
+exit $failed
