@@ -1,0 +1,71 @@
+#pragma once
+// One module of a network: tensor in, tensor out.
+
+#include <m2mkd/store/tensor_file.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace m2mkd {
+
+/// How a parameter starts.
+struct Initial {
+  enum class Kind { zeros, ones, normal, uniform } kind = Kind::zeros;
+  double scale = 0.0;  ///< standard deviation, or bound of [-scale, scale)
+};
+
+/// A leaf tensor that can be trained, under its stage-local name.
+struct Parameter {
+  std::string name;
+  at::Tensor tensor;
+  Initial initial;
+};
+
+/// What a forward found out besides its output.
+struct Observations {
+  std::map<std::string, at::Tensor> expert_load;  ///< "stages/1/blocks.0" → tokens per expert (E), int64; summed over forwards
+  std::vector<at::Tensor> regularisers;           ///< scalars to be added to the loss
+};
+
+/// How to run: mode, and the keys of everything random.
+struct ForwardContext {
+  bool training = false;     ///< drop-path active
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;    ///< global step
+  std::int64_t first = 0;    ///< position of the first sample in the global batch
+  Observations* observations = nullptr;  ///< filled where not null
+};
+
+/// Work per image, 1 multiply-add = 2 FLOP: what this program executes (last block for the class token only).
+struct StageCost {
+  double forward = 0;       ///< FLOP of one forward
+  double backward = 0;      ///< FLOP of backward when the stage is trained
+  double pass_through = 0;  ///< FLOP of backward when it is frozen and only passes the gradient to its input
+  double activations = 0;   ///< elements kept for backward, roughly
+  double forward_full = 0;  ///< forward with the last block computed for every token, as published
+};
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  /// (B, C, H, W) for a first stage, else (B, N, width in) → (B, N, width out), or (B, classes) for a last stage.
+  virtual at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const = 0;
+  /// Leaf tensors in a fixed order; stage-local names, timm's where the part is timm's.
+  virtual std::vector<Parameter> parameters() const = 0;
+  /// The published state-dict view of the parameters (detached, shared memory). Default: the parameters themselves.
+  virtual NamedTensors state() const;
+  /// `tokens`: tokens of the incoming tensor (0 for a first stage).
+  virtual StageCost cost(std::int64_t tokens) const = 0;
+  /// Tokens of the outgoing tensor; 0 where it is logits.
+  virtual std::int64_t tokens_out(std::int64_t tokens) const = 0;
+};
+using StagePtr = std::shared_ptr<Stage>;
+
+}  // namespace m2mkd

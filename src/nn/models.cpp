@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <m2mkd/nn/models.hpp>
+
+#include "vit_models.hpp"
+
+namespace m2mkd {
+namespace {
+
+std::string depths_complaint(const std::vector<std::int64_t>& depths) {
+  if (depths.empty()) return "needs one number of blocks per stage";
+  if (*std::min_element(depths.begin(), depths.end()) < 1)
+    return "every stage needs at least one block";
+  return {};
+}
+
+std::string rate_complaint(const double& rate) {
+  return rate >= 0 && rate < 1 ? std::string() : "must be from 0 to below 1";
+}
+
+std::string positive_complaint(const double& value) {
+  return value > 0 ? std::string() : "must be positive";
+}
+
+}  // namespace
+
+Keys<ModelOptions> ModelOptions::keys() {
+  using O = ModelOptions;
+  const auto positive = at_least<std::int64_t>(1);
+  Keys<O> k;
+  k.add("model", &O::model, "vit: dense (DeiT); vmoe: blocks with experts (V-MoE)");
+  k.add("width", &O::width, "width of a token", positive);
+  k.add("heads", &O::heads, "attention heads", positive);
+  k.add("patch", &O::patch, "side of a patch in pixels", positive);
+  k.add<std::vector<std::int64_t>>("depths", &O::depths,
+                                   "blocks per stage; their number is the number of stages",
+                                   depths_complaint);
+  k.add<double>("mlp_ratio", &O::mlp_ratio, "hidden width of MLPs and experts over the width",
+                positive_complaint);
+  k.add("qkv_bias", &O::qkv_bias, "bias of the attention's input product");
+  k.add<double>("norm_eps", &O::norm_eps, "epsilon of the layer norms", positive_complaint);
+  k.add<double>("drop_path", &O::drop_path,
+                "stochastic depth of the last block, linear from 0 at the first", rate_complaint);
+  k.add("moe_blocks", &O::moe_blocks,
+        "vmoe: blocks with experts: all, odd (every other), none, or block numbers");
+  k.add("experts", &O::experts, "vmoe: experts per mixture", positive);
+  k.add("top_k", &O::top_k, "vmoe: experts that each token goes to", positive);
+  k.add("expert_init", &O::expert_init,
+        "vmoe: start of experts and gate: Linear's bounds, or the published ones");
+  k.add("stitch", &O::stitch,
+        "stitches of a distilled stage: auto (where widths differ), always, never");
+  k.add("keep_stitches", &O::keep_stitches,
+        "the assembled model keeps the stitches between its stages");
+  return k;
+}
+
+std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
+                               const std::string& section) {
+  std::vector<std::string> problems;
+  const auto complain = [&](const std::string& text) { problems.push_back(section + "." + text); };
+  if (const auto text = depths_complaint(options.depths); !text.empty()) {
+    complain("depths: " + text);
+    return problems;  // nothing below makes sense without blocks
+  }
+  if (options.width < 1 || options.heads < 1 || options.width % options.heads != 0)
+    complain(fmt::format("heads = {}: must divide {}.width = {} (each head gets width / heads)",
+                         options.heads, section, options.width));
+  if (options.patch < 1 || shape.size < options.patch || shape.size % options.patch != 0)
+    complain(fmt::format("patch = {}: must divide the image side of {} pixels", options.patch,
+                         shape.size));
+  if (std::llround(options.mlp_ratio * static_cast<double>(options.width)) < 1)
+    complain(fmt::format("mlp_ratio = {}: leaves no hidden width", options.mlp_ratio));
+  if (options.model == ModelName::vmoe) {
+    if (options.top_k < 1 || options.top_k > options.experts)
+      complain(fmt::format("top_k = {}: must be from 1 to {}.experts = {}", options.top_k, section,
+                           options.experts));
+    try {
+      moe_blocks(options);
+    } catch (const std::invalid_argument& e) {
+      complain(fmt::format("moe_blocks = {}: {}", options.moe_blocks, e.what()));
+    }
+  }
+  return problems;
+}
+
+std::int64_t tokens(const ModelOptions& options, const ImageShape& shape) {
+  const auto side = shape.size / options.patch;
+  return side * side + 1;
+}
+
+StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
+                    std::int64_t outer_width, at::TensorOptions tensor) {
+  const auto stitch = options.keep_stitches ? stitch_width(options, outer_width) : 0;
+  return make_vit_stage(options, shape, index, stitch, tensor);
+}
+
+StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
+                           std::int64_t outer_width, at::TensorOptions tensor) {
+  return make_vit_stage(options, shape, index, stitch_width(options, outer_width), tensor);
+}
+
+Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+                 const std::string& role, at::TensorOptions tensor) {
+  Chain chain;
+  chain.role = role;
+  for (int i = 0; i < options.stages(); ++i)
+    chain.stages.push_back(make_stage(options, shape, i, outer_width, tensor));
+  return chain;
+}
+
+AssemblyMap assembly_map(const ModelOptions& options) {
+  return [keep = options.keep_stitches](const std::string& name) -> std::optional<std::string> {
+    const bool stitch = name.find(".pre_stitch.") != std::string::npos ||
+                        name.find(".post_stitch.") != std::string::npos;
+    if (stitch && !keep) return std::nullopt;
+    return name;
+  };
+}
+
+std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions&) {
+  return [](const std::string&) { return false; };
+}
+
+}  // namespace m2mkd
