@@ -1,0 +1,217 @@
+// What a job records and writes.
+#include "job_run.hpp"
+
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/train/schedule.hpp>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace m2mkd {
+
+namespace {
+
+double peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024.0;
+}
+
+// Smallest share of its block's tokens that any expert gets, in percent; 100 without experts.
+double smallest_expert_share(const Accuracy& accuracy) {
+  double smallest = 100.0;
+  for (const auto& [block, load] : accuracy.expert_load) {
+    double all = 0;
+    for (const auto n : load) all += static_cast<double>(n);
+    for (const auto n : load) smallest = std::min(smallest, 100.0 * static_cast<double>(n) / std::max(all, 1.0));
+  }
+  return smallest;
+}
+
+TableGroup expert_table(const Accuracy& accuracy) {
+  std::vector<std::string> blocks;
+  std::vector<std::int64_t> experts, tokens;
+  for (const auto& [block, load] : accuracy.expert_load)
+    for (std::size_t e = 0; e < load.size(); ++e) {
+      blocks.push_back(block);
+      experts.push_back(static_cast<std::int64_t>(e));
+      tokens.push_back(load[e]);
+    }
+  return {"experts", {}, {{"row", [&] {
+                             std::vector<std::int64_t> rows(blocks.size());
+                             for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
+                             return rows;
+                           }()},
+                          {"block", blocks},
+                          {"expert", experts},
+                          {"tokens", tokens}}};
+}
+
+}  // namespace
+
+void JobRun::record_evaluation(const Accuracy& accuracy, double seconds) {
+  progress_.evaluated_step = progress_.step;
+  progress_.eval_seconds += seconds;
+  if (!root()) return;
+  for (auto& [name, column] : records_.epochs.columns) {
+    auto& values = std::get<std::vector<double>>(column);
+    if (name == "acc1") values.back() = accuracy.acc1;
+    if (name == "acc5") values.back() = accuracy.acc5;
+  }
+  const auto best = records_.results.find("best_acc1");
+  if (best == records_.results.end() || std::get<double>(best->second) < accuracy.acc1) {
+    records_.results["best_acc1"] = accuracy.acc1;
+    records_.results["best_epoch"] = epoch();
+  }
+  log::info("{}: epoch={:.4g} acc1={:.2f} acc5={:.2f}", task_.name, epoch(), accuracy.acc1, accuracy.acc5);
+}
+
+void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) {
+  progress_.start_done = 1;
+  progress_.eval_seconds += seconds;
+  if (!root()) return;
+  std::size_t i = 0;
+  if (task_.evaluate_start) {
+    records_.results["start_acc1"] = accuracies[i].acc1;
+    records_.results["start_acc5"] = accuracies[i].acc5;
+    records_.results["start_loss"] = accuracies[i++].loss;
+    log::info("{}: before training acc1={:.2f}", task_.name, std::get<double>(records_.results["start_acc1"]));
+  }
+  for (std::size_t teacher = 0; i < accuracies.size(); ++i, ++teacher) {
+    const std::string name = teacher == 0 ? "teacher" : "teacher" + std::to_string(teacher + 1);
+    records_.results[name + "_acc1"] = accuracies[i].acc1;
+    log::info("{}: {} acc1={:.2f}", task_.name, name, accuracies[i].acc1);
+  }
+}
+
+void JobRun::checkpoint() const {
+  if (!root()) return;
+  TensorFile file;
+  file.attributes = task_.provenance;
+  file.tensors = state(trained_part(task_));
+  for (auto& tensor : optimizer_.state()) file.tensors.push_back(std::move(tensor));
+  save(progress_, records_, file);
+  checkpoints_.save(step(), file);
+  write_metrics();
+}
+
+std::optional<TensorFile> JobRun::read_checkpoint(std::int64_t step) const { return checkpoints_.load(step); }
+
+std::vector<std::int64_t> JobRun::checkpoint_steps() const { return checkpoints_.steps(); }
+
+void JobRun::restore(const TensorFile* file) {
+  if (file != nullptr) {
+    NamedTensors weights;
+    for (const auto& tensor : file->tensors)
+      if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/")) weights.push_back(tensor);
+    m2mkd::load(trained_part(task_), weights, task_.name + "'s checkpoint");
+    load(progress_, records_, *file);
+    optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));
+  }
+  const c10::NoGradGuard no_grad;
+  for (const auto& parameter : parameters_) context_.group.broadcast(parameter.tensor.detach());
+  NamedTensors moments = optimizer_.state();
+  for (const auto& [name, tensor] : moments) context_.group.broadcast(tensor);
+  auto fields = progress_.fields();
+  const at::Tensor numbers = at::empty({static_cast<std::int64_t>(fields.size())}, at::kDouble);
+  auto* values = numbers.mutable_data_ptr<double>();
+  for (std::size_t i = 0; i < fields.size(); ++i) values[i] = *fields[i].second;
+  context_.group.broadcast(numbers);
+  for (std::size_t i = 0; i < fields.size(); ++i) *fields[i].second = values[i];
+  optimizer_.load(moments, static_cast<std::int64_t>(progress_.updates));
+}
+
+void JobRun::write_metrics() const {
+  if (!root() || task_.metrics_file.empty()) return;
+  TableFile file;
+  file.attributes = task_.provenance;
+  for (const TableGroup* table : {&records_.epochs, &records_.steps})
+    if (!table->columns.empty()) file.groups.push_back(*table);
+  write_table_file(task_.metrics_file, file);
+}
+
+void JobRun::publish(const Accuracy& test, double seconds) {
+  progress_.eval_seconds += seconds;
+  if (!root()) return;
+  auto& results = records_.results;
+  results["acc1"] = test.acc1;
+  results["acc5"] = test.acc5;
+  results["loss"] = test.loss;
+  results["acc1_standard_error"] = test.standard_error();
+  results["test_images"] = test.count;
+  if (!test.expert_load.empty()) results["smallest_expert_share"] = smallest_expert_share(test);
+
+  TensorFile file;
+  const Chain part = trained_part(task_);
+  file.attributes = task_.provenance;
+  file.attributes.insert(results.begin(), results.end());
+  file.attributes["steps"] = step();
+  file.attributes["schedule_steps"] = total_steps(task_.options.schedule, steps_per_epoch_);
+  file.attributes["epochs"] = epoch();
+  file.attributes["images"] = progress_.images;
+  file.attributes["seconds"] = progress_.seconds;
+  file.attributes["rank_seconds"] = progress_.rank_seconds;
+  file.attributes["eval_seconds"] = progress_.eval_seconds;
+  file.attributes["flops"] = progress_.images * task_.flops_per_image;
+  file.attributes["ranks"] = static_cast<std::int64_t>(context_.group.size());
+  file.attributes["threads"] = static_cast<std::int64_t>(at::get_num_threads());
+  file.attributes["trainable_parameters"] = parameter_count(part);
+  file.attributes["peak_memory"] = peak_memory_bytes();
+  file.attributes["finished"] = std::int64_t{1};
+  file.attributes["finished_at"] =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  file.tensors = state(part);
+
+  // A job that stops before its schedule's end keeps its checkpoint, so that it can go on.
+  const bool whole = step() >= total_steps(task_.options.schedule, steps_per_epoch_);
+  const bool keep = !whole || task_.options.keep_checkpoints;
+  if (keep) checkpoint();
+  write_tensor_file(task_.module_file, file);
+  TableFile metrics;
+  metrics.attributes = file.attributes;
+  for (const TableGroup* table : {&records_.epochs, &records_.steps})
+    if (!table->columns.empty()) metrics.groups.push_back(*table);
+  if (!test.expert_load.empty()) metrics.groups.push_back(expert_table(test));
+  if (!task_.metrics_file.empty()) write_table_file(task_.metrics_file, metrics);
+  if (!keep) checkpoints_.remove();
+  write_status("finished");
+  log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name, step(), test.acc1,
+            test.acc5, test.loss, progress_.seconds);
+}
+
+std::string JobRun::progress_text() const {
+  const double left = static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
+  return fmt::format("job={} epoch={:.2f}/{:.4g} step={}/{} loss={:.4f} lr={:.3g} img/s={:.0f} eta={}", task_.name, epoch(),
+                     static_cast<double>(end_step_) / static_cast<double>(steps_per_epoch_), step(), end_step_,
+                     last_loss_, lr(), recent_rate_, duration_text(recent_rate_ > 0 ? left / recent_rate_ : 0));
+}
+
+void JobRun::write_status(const std::string& state) const {
+  if (!root() || task_.status_file.empty()) return;
+  const double left = static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
+  nlohmann::json status{{"job", task_.name},
+                        {"phase", task_.phase},
+                        {"state", state},
+                        {"epoch", epoch()},
+                        {"step", step()},
+                        {"steps", end_step_},
+                        {"loss", std::isfinite(last_loss_) ? last_loss_ : -1.0},
+                        {"lr", lr()},
+                        {"images_per_s", recent_rate_},
+                        {"eta_seconds", recent_rate_ > 0 ? left / recent_rate_ : 0.0},
+                        {"ranks", context_.group.size()},
+                        {"time", utc_time_text()}};
+  if (const auto acc1 = records_.results.find("acc1"); acc1 != records_.results.end())
+    status["acc1"] = std::get<double>(acc1->second);
+  write_text_file(task_.status_file, status.dump(1) + "\n");
+}
+
+}  // namespace m2mkd

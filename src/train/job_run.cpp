@@ -1,0 +1,207 @@
+#include "job_run.hpp"
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/train/objective.hpp>
+#include <m2mkd/train/schedule.hpp>
+
+#include "autocast.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace m2mkd {
+
+namespace {
+
+std::vector<at::Tensor> tensors_of(const std::vector<Parameter>& parameters) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& p : parameters) tensors.push_back(p.tensor);
+  return tensors;
+}
+
+// Exactly the trained stages get gradients: frozen ones only pass them on.
+std::vector<Parameter> make_trainable(const Task& task) {
+  for (std::size_t i = 0; i < task.chain.stages.size(); ++i)
+    set_trainable(*task.chain.stages[i], std::ranges::count(task.trained, static_cast<int>(i)) > 0);
+  for (const auto& teacher : task.teachers)
+    for (const auto& stage : teacher.stages)
+      if (std::ranges::count(task.chain.stages, stage) == 0) set_trainable(*stage, false);
+  return parameters(trained_part(task));
+}
+
+std::int64_t stop_at(const TrainOptions& options, std::int64_t steps_per_epoch) {
+  const std::int64_t all = total_steps(options.schedule, steps_per_epoch);
+  return options.max_steps > 0 ? std::min(all, options.max_steps) : all;
+}
+
+}  // namespace
+
+Chain trained_part(const Task& task) {
+  Chain part = task.chain;
+  for (std::size_t i = 0; i < part.stages.size(); ++i)
+    if (std::ranges::count(task.trained, static_cast<int>(i)) == 0) part.stages[i] = nullptr;
+  return part;
+}
+
+JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch, std::int64_t samples_per_step)
+    : task_(std::move(task)),
+      context_(context),
+      steps_per_epoch_(steps_per_epoch),
+      samples_per_step_(samples_per_step),
+      end_step_(stop_at(task_.options, steps_per_epoch)),
+      frozen_stages_(*std::ranges::min_element(task_.trained)),
+      parameters_(make_trainable(task_)),
+      gradients_(tensors_of(parameters_), context.group, task_.options.bucket_mb << 20),
+      optimizer_(parameters_, task_.options),
+      checkpoints_(task_.checkpoints),
+      sums_(at::zeros({sum_count}, at::dtype(at::kDouble).device(context.device))) {}
+
+double JobRun::lr() const {
+  return learning_rate(task_.options.schedule, std::min(step(), end_step_ - 1), steps_per_epoch_);
+}
+
+void JobRun::begin_step() {
+  gradients_.zero();
+  sums_.zero_();
+  bad_images_ = at::Tensor();
+}
+
+void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix, bool last) {
+  ForwardContext forward;
+  forward.training = true;
+  forward.seed = task_.seed;
+  forward.step = static_cast<std::uint64_t>(progress_.step);
+  forward.first = batch.first;
+  const auto& options = task_.options;
+  if (!bad_images_.defined()) bad_images_ = images;
+
+  at::Tensor loss;
+  {
+    const Autocast autocast(options.precision, context_.device);
+    at::Tensor probabilities;
+    if (!task_.teachers.empty() && options.objective.alpha > 0) {
+      const c10::NoGradGuard no_grad;
+      std::vector<at::Tensor> logits;
+      for (const auto& teacher : task_.teachers) {
+        const int shared = std::min(frozen_stages_, common_stages(task_.chain, teacher));
+        logits.push_back(teacher.forward(prefix.output(teacher, shared), ForwardContext{}, shared));
+      }
+      probabilities = soften(logits, options.objective.tau);
+    }
+    const at::Tensor logits = task_.chain.forward(prefix.output(task_.chain, frozen_stages_), forward, frozen_stages_);
+    const Losses losses = objective(logits, batch.labels, batch.targets, probabilities, options.objective);
+    loss = losses.loss / static_cast<double>(samples_per_step_);
+    sums_[0] += losses.loss.detach();
+    sums_[1] += losses.ce;
+    if (losses.kl.defined()) sums_[2] += losses.kl;
+  }
+  if (last) gradients_.overlap_last_backward();
+  loss.backward();
+}
+
+std::array<double, JobRun::sum_count> JobRun::end_step_sums() {
+  gradients_.finish();
+  const at::Tensor host = sums_.to(at::kCPU);
+  const auto* s = host.const_data_ptr<double>();
+  return {s[0], s[1], s[2]};
+}
+
+JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
+  const auto& options = task_.options;
+  const double rate = lr(), n = static_cast<double>(samples_per_step_);
+  const bool wants_norm = options.clip_grad > 0 || options.log_steps;
+  last_loss_ = sums[0] / n;
+  last_norm_ = wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
+  bool skip = std::ranges::count(task_.skip_steps, step()) > 0;
+  if (!std::isfinite(sums[0]) || (wants_norm && !std::isfinite(last_norm_))) {
+    if (options.non_finite == NonFinite::stop || (options.non_finite == NonFinite::restore && restores_ > 0))
+      stop_on_non_finite(sums);
+    if (options.non_finite == NonFinite::restore && !skip) {
+      task_.skip_steps.push_back(step());
+      return Update::restore;
+    }
+    if (root()) log::warn("{}: loss {} at step {} is not finite: the step is skipped", task_.name, last_loss_, step());
+    skip = true;
+  }
+  if (!skip) {
+    if (options.clip_grad > 0 && last_norm_ > options.clip_grad)
+      gradients_.scale(options.clip_grad / (last_norm_ + 1e-6));
+    optimizer_.step(rate);
+    progress_.updates += 1;
+    progress_.loss += sums[0];
+    progress_.ce += sums[1];
+    progress_.kl += sums[2];
+    progress_.samples += n;
+  }
+  if (options.log_steps && root())
+    Records::append(records_.steps, {{"step", progress_.step},
+                                     {"loss", last_loss_},
+                                     {"ce", sums[1] / n},
+                                     {"kl", sums[2] / n},
+                                     {"lr", rate},
+                                     {"grad_norm", last_norm_}});
+  progress_.step += 1;
+  progress_.images += n;
+  progress_.seconds += seconds;
+  progress_.epoch_seconds += seconds;
+  progress_.rank_seconds += seconds * context_.group.size();
+  recent_rate_ = recent_rate_ == 0 ? n / seconds : 0.95 * recent_rate_ + 0.05 * n / seconds;
+  return Update::done;
+}
+
+std::string JobRun::non_finite_stage() const {
+  if (!bad_images_.defined()) return "this rank had no micro-batch";
+  const c10::NoGradGuard no_grad;
+  at::Tensor x = bad_images_;
+  if (!x.isfinite().all().item<bool>()) return "the images are not finite";
+  for (int i = 0; i < task_.chain.size(); ++i) {
+    x = task_.chain.forward(x, ForwardContext{}, i, i + 1);
+    if (!x.isfinite().all().item<bool>()) return fmt::format("stage {} gives the first value that is not finite", i);
+  }
+  return "all stages are finite on this rank's first micro-batches: the loss, a gradient or another rank";
+}
+
+void JobRun::stop_on_non_finite(std::span<const double> sums) {
+  fail("{}: loss {} (CE {}, KL {}, gradient norm {}) at step {} is not finite [{}]. The last checkpoint is intact. Try a smaller "
+       "lr, clip_grad = 1, or non_finite = skip or restore",
+       task_.name, last_loss_, sums[1], sums[2], last_norm_, step(), non_finite_stage());
+}
+
+void JobRun::close_epoch() {
+  if (progress_.closed_step == progress_.step || progress_.step == 0) return;
+  progress_.closed_step = progress_.step;
+  const double n = std::max(progress_.samples, 1.0), nan = std::numeric_limits<double>::quiet_NaN();
+  if (root())
+    Records::append(records_.epochs,
+                    {{"epoch", epoch()},
+                     {"loss", progress_.loss / n},
+                     {"ce", progress_.ce / n},
+                     {"kl", progress_.kl / n},
+                     {"acc1", nan},
+                     {"acc5", nan},
+                     {"lr", learning_rate(task_.options.schedule, step() - 1, steps_per_epoch_)},
+                     {"images_per_s", progress_.samples / std::max(progress_.epoch_seconds, 1e-9)}});
+  progress_.loss = progress_.ce = progress_.kl = progress_.samples = progress_.epoch_seconds = 0;
+}
+
+bool JobRun::evaluation_due() const {
+  const double every = task_.options.eval_epochs;
+  if (every <= 0 || step() == 0 || progress_.evaluated_step == progress_.step || !at_epoch_end()) return false;
+  // Due when an integer multiple of `every` lies in the epoch that just ended.
+  const double before = static_cast<double>(step() - 1) / static_cast<double>(steps_per_epoch_);
+  return at_end() || std::floor(epoch() / every) > std::floor(std::floor(before) / every);
+}
+
+std::vector<Chain> JobRun::start_chains() const {
+  std::vector<Chain> chains;
+  if (task_.evaluate_start) chains.push_back(task_.chain);
+  if (task_.evaluate_teachers) chains.insert(chains.end(), task_.teachers.begin(), task_.teachers.end());
+  return chains;
+}
+
+}  // namespace m2mkd
