@@ -1,0 +1,87 @@
+#pragma once
+// One training of one phase, as plain data.
+
+#include <m2mkd/data/dataset.hpp>
+#include <m2mkd/plan/config.hpp>
+
+#include <string>
+#include <vector>
+
+namespace m2mkd {
+
+enum class Role { meta, teacher, student };
+template <>
+struct EnumNames<Role> {
+  static constexpr std::array<std::pair<Role, std::string_view>, 3> names{
+      {{Role::meta, "meta"}, {Role::teacher, "teacher"}, {Role::student, "student"}}};
+};
+
+/// Where weights come from: a job's module file, or a given file, or nowhere.
+struct Source {
+  std::string job;
+  std::filesystem::path file;
+  bool defined() const { return !job.empty() || !file.empty(); }
+};
+
+/// A chain that the trained one is compared with.
+struct TeacherSource {
+  std::string name;          ///< "teacher" or that of a further one
+  ModelOptions model, meta;  ///< meta: of the hybrid in which its stage runs (unused where `whole`)
+  bool whole = false;        ///< conventional distillation: all stages of the teacher
+  Source weights;            ///< whole module file (finetune or given), or the stage's own (incubate)
+  Source meta_weights;
+};
+
+/// Work and size, from the networks on the meta device.
+struct JobCost {
+  double train_flops = 0;    ///< per image: forward and backward of everything that the step computes, alone
+  double prefix_flops = 0;   ///< part of it that is the frozen prefix, computed once per pack
+  double eval_flops = 0;     ///< per image
+  double images = 0;         ///< training images over all epochs
+  double eval_images = 0;    ///< images over all evaluations
+  std::int64_t steps = 0;
+  std::int64_t parameters = 0;  ///< of the trained chain, frozen stages included
+  std::int64_t trainable = 0;
+  std::int64_t frozen = 0;      ///< parameters held in memory besides the trained ones (meta, teacher)
+  std::int64_t meta = 0;        ///< parameters of the whole meta chain (stage ≥ 0): held once by a pack
+  double activations = 0;       ///< elements per image kept for backward
+  double element_bytes = 4;
+};
+
+struct Job {
+  std::string name;       ///< "distill.m2mkd_nokd.2": file names, logs, --run.jobs
+  Phase phase{};
+  Role role{};            ///< which network is trained
+  int stage = -1;         ///< -1: whole
+  Context context;        ///< the method (or further teacher) whose settings it has
+  int wave = 0;           ///< earliest wave: 1 + the latest of its parents
+
+  ModelOptions model;     ///< of the trained network
+  ModelOptions meta;      ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
+  Source meta_weights;    ///< stage ≥ 0
+  std::vector<Source> parts;  ///< whole: the L stage files it is assembled from; empty: fresh
+  Source start;           ///< given weights of the trained network (init.*)
+  std::vector<TeacherSource> teachers;
+
+  TrainOptions train;
+  DataOptions data;
+  DataShape shape;
+  HybridOptions hybrid;
+  std::uint64_t seed = 0;
+  bool teacher_preparation = false;  ///< not counted by the paper's time ratio
+
+  JobCost cost;
+
+  bool spliced() const { return stage >= 0; }
+  ImageShape image_shape() const { return {shape.channels, shape.image_size, shape.classes}; }
+  std::int64_t micro_batches() const;  ///< of one global batch
+  /// Names of the jobs whose files it reads, without repetition.
+  std::vector<std::string> parents() const;
+  /// Everything that changes its weights, as sorted `key = value` lines, without the parents' digests.
+  std::string identity() const;
+};
+
+/// The lines of two identities that differ, as "key: old → new".
+std::vector<std::string> identity_differences(const std::string& before, const std::string& now);
+
+}  // namespace m2mkd

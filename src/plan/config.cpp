@@ -1,0 +1,221 @@
+#include <m2mkd/plan/config.hpp>
+
+#include <m2mkd/base/error.hpp>
+
+#include "config_keys.hpp"
+#include "methods.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace m2mkd {
+
+namespace {
+
+const std::vector<std::string> phases{"pretrain", "incubate", "finetune", "distill", "final"};
+const std::vector<std::string> overridable{"init",     "meta",     "teacher", "student", "hybrid", "train",
+                                           "pretrain", "incubate", "finetune", "distill", "final"};
+
+// "method.kd.final.start" → {"kd", "final.start"}; empty when the key is not a method's.
+std::pair<std::string, std::string> method_key(const std::string& key) {
+  if (!key.starts_with("method.")) return {};
+  const auto dot = key.find('.', 7);
+  if (dot == std::string::npos) return {};
+  return {key.substr(7, dot - 7), key.substr(dot + 1)};
+}
+
+// NAMEs of [teacher.NAME], without those that are methods.
+std::vector<std::string> teacher_names(const Settings& settings, const std::vector<std::string>& methods) {
+  std::set<std::string> names;
+  for (const auto& [key, setting] : settings.all())
+    if (key.starts_with("teacher."))
+      if (const auto dot = key.find('.', 8); dot != std::string::npos)
+        if (const auto name = key.substr(8, dot - 8); std::ranges::count(methods, name) == 0) names.insert(name);
+  return {names.begin(), names.end()};
+}
+
+void throw_problems(std::vector<std::string> problems) {
+  if (problems.empty()) return;
+  std::ranges::sort(problems);
+  const auto [first, last] = std::ranges::unique(problems);
+  problems.erase(first, last);
+  throw ConfigError(problems);
+}
+
+}  // namespace
+
+// Where settings of `context` are looked up: itself, its base, the base's base.
+std::vector<Context> Config::chain(const Context& context) const {
+  std::vector<Context> contexts;
+  for (Context c = context; !c.empty() && std::ranges::count(contexts, c) == 0;) {
+    contexts.push_back(c);
+    const Setting* base = settings_.find("method." + c + ".base");
+    c = base != nullptr ? base->value : "";
+  }
+  return contexts;
+}
+
+Lookup Config::lookup(const std::string& section, const Context& context, const std::vector<std::string>& inherits) const {
+  std::vector<std::string> prefixes;
+  std::vector<std::string> sections{section};
+  sections.insert(sections.end(), inherits.begin(), inherits.end());
+  for (const auto& s : sections) {
+    for (const auto& c : chain(context)) {
+      prefixes.push_back("method." + c + "." + s + ".");
+      prefixes.push_back(s + "." + c + ".");
+    }
+    prefixes.push_back(s + ".");
+  }
+  return [this, prefixes](std::string_view name) -> const Setting* {
+    for (const auto& prefix : prefixes)
+      if (const Setting* setting = settings_.find(prefix + std::string(name))) return setting;
+    return nullptr;
+  };
+}
+
+template <class O>
+O Config::read_section(const Keys<O>& keys, const std::string& section, const Context& context,
+                       const std::vector<std::string>& inherits) const {
+  O options;
+  std::vector<std::string> problems;
+  keys.read(options, lookup(section, context, inherits), problems);
+  throw_problems(std::move(problems));
+  return options;
+}
+
+Config Config::read(const std::vector<std::filesystem::path>& files,
+                    const std::vector<std::pair<std::string, std::string>>& settings, const std::string& base) {
+  Config config;
+  std::vector<std::string> problems;
+  config.settings_.add_ini(shipped_methods, "built in", problems);
+  if (!base.empty()) config.settings_.add_ini(base, "the stored configuration", problems);
+  for (const auto& file : files) config.settings_.add_file(file, problems);
+  for (const auto& [key, value] : settings) config.settings_.set(key, value, {"command line", 0});
+  if (config.settings_.find("run.dir") == nullptr && !files.empty())
+    config.settings_.set("run.dir", "results/" + files.front().stem().string(), {"built in", 0});
+  config.validate(problems);
+  return config;
+}
+
+Config Config::from_text(const std::string& ini, const std::string& source) {
+  Config config;
+  std::vector<std::string> problems;
+  config.settings_.add_ini(shipped_methods, "built in", problems);
+  config.settings_.add_ini(ini, source, problems);
+  config.validate(problems);
+  return config;
+}
+
+std::vector<std::string> Config::methods() const {
+  std::set<std::string> names;
+  for (const auto& [key, setting] : settings_.all())
+    if (auto [method, rest] = method_key(key); !method.empty()) names.insert(method);
+  return {names.begin(), names.end()};
+}
+
+void Config::validate(std::vector<std::string>& problems) {
+  const auto known = methods();
+  auto contexts = known;
+  const auto teachers = teacher_names(settings_, known);
+  contexts.insert(contexts.end(), teachers.begin(), teachers.end());
+
+  std::map<std::string, std::vector<std::string>> qualifiers;
+  for (const auto& section : overridable) qualifiers[section] = contexts;
+  qualifiers["data"] = phases;
+  for (auto& problem : schema().unknown(settings_, qualifiers, {"method"})) problems.push_back(std::move(problem));
+
+  for (const auto& [key, setting] : settings_.all()) {
+    const auto [method, rest] = method_key(key);
+    if (method.empty()) {
+      if (key.starts_with("method.")) problems.push_back(setting.origin.text() + ": '" + key + "' lacks a method name");
+      continue;
+    }
+    if (rest == "base") {
+      if (std::ranges::count(known, setting.value) == 0)
+        problems.push_back(setting.origin.text() + ": base = " + setting.value + ": no such method; near: " +
+                           nearest(setting.value, known));
+      continue;
+    }
+    const auto dot = rest.find('.');
+    const std::string section = rest.substr(0, dot), name = dot == std::string::npos ? "" : rest.substr(dot + 1);
+    if (std::ranges::count(overridable, section) == 0 || !schema().knows(section, name))
+      problems.push_back(setting.origin.text() + ": '" + rest + "' in [method." + method +
+                         "] is not a setting of a phase or model, such as distill.alpha");
+  }
+
+  // Every value is parsed in every context in which somebody wrote one, so that all mistakes show at once.
+  contexts.emplace_back();
+  for (const auto& c : contexts) {
+    const auto parse = [&]<class O>(const Keys<O>& keys, const std::string& section, bool trains) {
+      O options;
+      keys.read(options, lookup(section, c, trains ? std::vector<std::string>{"train"} : std::vector<std::string>{}), problems);
+      return options;
+    };
+    for (const auto& phase : phases) parse(TrainOptions::keys(), phase, true);
+    for (const auto* model : {"meta", "teacher", "student"}) parse(ModelOptions::keys(), model, false);
+    parse(init_keys(), "init", false);
+    parse(incubate_keys(), "incubate", false);
+    parse(distill_keys(), "distill", false);
+    parse(final_keys(), "final", false);
+    parse(hybrid_keys(), "hybrid", false);
+    if (c.empty()) {
+      run = parse(run_keys(), "run", false);
+      machine = parse(machine_keys(), "machine", false);
+      seeds_ = parse(seed_keys(), "seed", false);
+    }
+  }
+  // A [teacher.NAME] that no pair uses is most likely a misspelt method.
+  std::set<std::string> used;
+  for (const auto& [key, setting] : settings_.all())
+    if (key == "teachers" || key.ends_with(".teachers"))
+      for (const auto& name : split_list(setting.value)) used.insert(name);
+  for (const auto& name : teachers)
+    if (!used.contains(name))
+      problems.push_back("[teacher." + name + "]: '" + name + "' is neither a method nor listed in distill.teachers");
+
+  for (const auto& phase : phases) {
+    DataOptions options;
+    DataOptions::keys().read(options, lookup("data", phase, {}), problems);
+  }
+  for (const auto& method : run.methods)
+    if (std::ranges::count(known, method) == 0)
+      problems.push_back("run.methods: unknown method '" + method + "'; known: " + print_value(known));
+  throw_problems(std::move(problems));
+}
+
+TrainOptions Config::train(Phase phase, const Context& context) const {
+  return read_section(TrainOptions::keys(), std::string(enum_name(phase)), context, {"train"});
+}
+DataOptions Config::data(Phase phase) const {
+  return read_section(DataOptions::keys(), "data", std::string(enum_name(phase)));
+}
+ModelOptions Config::model(const std::string& section, const Context& context) const {
+  return read_section(ModelOptions::keys(), section, context);
+}
+InitOptions Config::init(const Context& context) const { return read_section(init_keys(), "init", context); }
+IncubateOptions Config::incubate(const Context& context) const {
+  return read_section(incubate_keys(), "incubate", context);
+}
+DistillOptions Config::distill(const Context& context) const { return read_section(distill_keys(), "distill", context); }
+FinalOptions Config::final(const Context& context) const { return read_section(final_keys(), "final", context); }
+HybridOptions Config::hybrid(const Context& context) const { return read_section(hybrid_keys(), "hybrid", context); }
+
+std::uint64_t Config::seed(Phase phase, bool student) const {
+  std::int64_t seed = -1;
+  switch (phase) {
+    case Phase::pretrain: seed = seeds_.pretrain; break;
+    case Phase::incubate: seed = student ? seeds_.distill : seeds_.teacher; break;
+    case Phase::finetune: seed = seeds_.teacher; break;
+    case Phase::distill: seed = seeds_.distill; break;
+    case Phase::final: seed = seeds_.final; break;
+  }
+  return static_cast<std::uint64_t>(seed < 0 ? run.seed : seed);
+}
+
+std::string Config::text() const { return schema().resolved(settings_); }
+
+std::string Config::defaults_text() {
+  return schema().defaults() + "\n# Shipped methods. A method is a name, a base and the keys it changes.\n" + shipped_methods;
+}
+
+}  // namespace m2mkd

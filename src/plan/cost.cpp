@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include <m2mkd/nn/chain.hpp>
+#include <m2mkd/plan/cost.hpp>
+#include <m2mkd/train/schedule.hpp>
+
+#include "sharing.hpp"
+
+namespace m2mkd {
+namespace {
+
+std::int64_t count(const StagePtr& stage) {
+  return parameter_count({"", {stage}, nullptr});
+}
+
+/// Stages run one after another on the meta device; `tokens` is what the last one handed on.
+struct Walk {
+  double forward = 0, backward = 0, pass_through = 0, activations = 0;
+  std::int64_t tokens = 0, parameters = 0;
+
+  void run(const StagePtr& stage) {
+    const StageCost cost = stage->cost(tokens);
+    forward += cost.forward;
+    backward += cost.backward;
+    pass_through += cost.pass_through;
+    activations += cost.activations;
+    parameters += count(stage);
+    tokens = stage->tokens_out(tokens);
+  }
+};
+
+/// A stage inside a meta chain, in three parts.
+struct Hybrid {
+  Walk prefix, inner, suffix;
+  std::int64_t meta = 0;  ///< parameters of the whole meta chain
+
+  Hybrid(const ModelOptions& meta_model, const Job& job, const StagePtr& stage,
+         at::TensorOptions tensor) {
+    const Chain chain = make_chain(meta_model, job.image_shape(), meta_model.width, "meta", tensor);
+    meta = parameter_count(chain);
+    for (int i = 0; i < job.stage; ++i) prefix.run(chain.stages[static_cast<std::size_t>(i)]);
+    inner.tokens = prefix.tokens;
+    inner.run(stage);
+    suffix.tokens = inner.tokens;
+    for (int i = job.stage + 1; i < chain.size(); ++i)
+      suffix.run(chain.stages[static_cast<std::size_t>(i)]);
+  }
+  double forward() const { return prefix.forward + inner.forward + suffix.forward; }
+};
+
+/// FLOP per image: of a training step, and of evaluating the trained chain and all teacher hybrids.
+struct Work {
+  double train = 0, eval = 0, hybrids_eval = 0;
+};
+
+Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
+  const auto shape = job.image_shape();
+  const Hybrid own(job.meta, job,
+                   make_distill_form(job.model, shape, job.stage, job.meta.width, tensor), tensor);
+  cost.prefix_flops = own.prefix.forward;
+  cost.trainable = own.inner.parameters;
+  cost.parameters = own.prefix.parameters + own.inner.parameters + own.suffix.parameters;
+  cost.meta = own.meta;
+  cost.frozen = cost.parameters - cost.trainable;
+  cost.activations = own.inner.activations + own.suffix.activations;
+  Work work;
+  work.train = own.forward() + own.inner.backward + own.suffix.pass_through;
+  work.eval = own.forward();
+  if (job.train.objective.alpha == 0) return work;
+  for (const auto& teacher : job.teachers) {
+    // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
+    const Hybrid hybrid(teacher.meta, job,
+                        make_stage(teacher.model, shape, job.stage, teacher.meta.width, tensor),
+                        tensor);
+    const bool same = same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
+    work.train += hybrid.forward() - (same ? hybrid.prefix.forward : 0);
+    work.hybrids_eval += hybrid.forward();
+    cost.frozen +=
+        hybrid.inner.parameters + (same ? 0 : hybrid.prefix.parameters + hybrid.suffix.parameters);
+  }
+  return work;
+}
+
+Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
+  const auto walk = [&](const ModelOptions& model) {
+    Walk w;
+    for (const auto& stage :
+         make_chain(model, job.image_shape(), job.meta.width, "model", tensor).stages)
+      w.run(stage);
+    return w;
+  };
+  const Walk own = walk(job.model);
+  cost.trainable = cost.parameters = own.parameters;
+  cost.activations = own.activations;
+  Work work{own.forward + own.backward, own.forward, 0};
+  if (job.train.objective.alpha == 0) return work;
+  for (const auto& teacher : job.teachers) {
+    const Walk other = walk(teacher.model);
+    work.train += other.forward;
+    cost.frozen += other.parameters;
+  }
+  return work;
+}
+
+/// Evaluations that eval_epochs asks for: after an epoch in which a multiple of it lies, and at the
+/// end.
+double epoch_evaluations(double every, std::int64_t steps, std::int64_t steps_per_epoch) {
+  if (every <= 0) return 0;
+  const double whole =
+      std::floor(static_cast<double>(steps) / static_cast<double>(steps_per_epoch));
+  const auto due = [&](double epochs) { return every < 1 ? epochs : std::floor(epochs / every); };
+  const bool end_is_due = steps % steps_per_epoch == 0 && due(whole) > due(whole - 1);
+  return due(whole) + (end_is_due ? 0 : 1);
+}
+
+}  // namespace
+
+JobCost job_cost(const Job& job) {
+  const bool wide = job.train.precision == Precision::fp64;
+  const auto tensor = at::TensorOptions(at::kMeta).dtype(wide ? at::kDouble : at::kFloat);
+  JobCost cost;
+  // bf16 trains single-precision parameters; its activations are smaller, which is left as reserve.
+  cost.element_bytes = wide ? 8 : 4;
+  const Work work = job.spliced() ? spliced_work(job, tensor, cost) : whole_work(job, tensor, cost);
+  cost.train_flops = work.train;
+
+  const auto images = std::max<std::int64_t>(1, job.shape.train_images);
+  const auto steps_per_epoch = std::max<std::int64_t>(1, images / job.train.batch);
+  cost.steps = total_steps(job.train.schedule, steps_per_epoch);
+  if (job.train.max_steps > 0) cost.steps = std::min(cost.steps, job.train.max_steps);
+  cost.images = static_cast<double>(cost.steps * std::min(job.train.batch, images));
+
+  // The test set at the end; before the first step the assembled student, and every teacher's
+  // hybrid.
+  const auto test = static_cast<double>(job.shape.test_images);
+  const auto watched =
+      job.data.validation_images > 0 ? static_cast<double>(job.shape.validation_images) : test;
+  const double own_images =
+      test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, steps_per_epoch) +
+      (job.parts.empty() ? 0 : test);
+  const double hybrids = work.hybrids_eval > 0 ? static_cast<double>(job.teachers.size()) : 0;
+  cost.eval_images = own_images + test * hybrids;
+  if (cost.eval_images > 0)
+    cost.eval_flops = (work.eval * own_images + work.hybrids_eval * test) / cost.eval_images;
+  return cost;
+}
+
+double job_disk(const Job& job) {
+  // A checkpoint holds the parameters and two moments of each.
+  const double parameters = static_cast<double>(job.cost.trainable) * job.cost.element_bytes;
+  return parameters * (1 + 2 * 3);
+}
+
+}  // namespace m2mkd

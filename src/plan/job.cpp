@@ -1,0 +1,103 @@
+#include <m2mkd/plan/job.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace m2mkd {
+
+namespace {
+
+template <class O>
+void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& options, const Keys<O>& keys,
+              const std::vector<std::string>& without = {}) {
+  for (const auto& key : keys.keys())
+    if (std::ranges::count(without, key.name) == 0) lines.insert(prefix + key.name + " = " + key.print(options));
+}
+
+void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model) {
+  std::vector<std::string> without;
+  if (model.model == ModelName::vit) without = {"moe_blocks", "experts", "top_k", "expert_init"};
+  add_keys(lines, prefix, model, ModelOptions::keys(), without);
+}
+
+std::map<std::string, std::string> parse(const std::string& identity) {
+  std::map<std::string, std::string> values;
+  std::istringstream in(identity);
+  for (std::string line; std::getline(in, line);)
+    if (const auto at = line.find(" = "); at != std::string::npos) values[line.substr(0, at)] = line.substr(at + 3);
+  return values;
+}
+
+}  // namespace
+
+std::int64_t Job::micro_batches() const {
+  const std::int64_t samples = std::min(train.batch, std::max<std::int64_t>(shape.train_images, 1));
+  return (samples + train.micro_batch - 1) / train.micro_batch;
+}
+
+std::vector<std::string> Job::parents() const {
+  std::vector<std::string> names;
+  const auto add = [&](const Source& source) {
+    if (!source.job.empty() && std::ranges::count(names, source.job) == 0) names.push_back(source.job);
+  };
+  add(meta_weights);
+  for (const auto& part : parts) add(part);
+  for (const auto& teacher : teachers) {
+    add(teacher.weights);
+    add(teacher.meta_weights);
+  }
+  return names;
+}
+
+std::string Job::identity() const {
+  std::set<std::string> lines;
+  const auto add = [&](const std::string& key, const auto& value) { lines.insert(fmt::format("{} = {}", key, value)); };
+  const auto add_source = [&](const std::string& key, const Source& source) {
+    if (source.defined()) add(key, source.job.empty() ? "given" : source.job);
+  };
+  add("phase", enum_name(phase));
+  add("network", enum_name(role));
+  add("stage", stage);
+  add("seed", seed);
+  add_model(lines, "network.", model);
+  if (spliced() || model.keep_stitches) add_model(lines, "meta.", meta);
+  add_source("from.meta", meta_weights);
+  for (std::size_t i = 0; i < parts.size(); ++i) add_source("from.part." + std::to_string(i), parts[i]);
+  add_source("from.start", start);
+  for (const auto& teacher : teachers) {
+    add_model(lines, teacher.name + ".", teacher.model);
+    if (!teacher.whole) add_model(lines, teacher.name + ".meta.", teacher.meta);
+    add_source("from." + teacher.name, teacher.weights);
+    add_source("from." + teacher.name + ".meta", teacher.meta_weights);
+  }
+  auto neutral = TrainOptions::neutral_keys();
+  if (teachers.empty()) neutral.insert(neutral.end(), {"alpha", "tau", "kd_per", "ce_weight"});
+  add_keys(lines, "train.", train, TrainOptions::keys(), neutral);
+  add_keys(lines, "data.", data, DataOptions::keys(),
+           {"train", "test", "image_size", "channels", "classes", "count", "test_count", "loader_depth"});
+  add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size, shape.image_size,
+                                shape.classes, shape.train_images));
+  if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+std::vector<std::string> identity_differences(const std::string& before, const std::string& now) {
+  const auto a = parse(before), b = parse(now);
+  std::vector<std::string> differences;
+  const auto value = [](const auto& map, const std::string& key) {
+    const auto it = map.find(key);
+    return it == map.end() ? std::string("(none)") : it->second;
+  };
+  std::set<std::string> keys;
+  for (const auto* map : {&a, &b})
+    for (const auto& [key, text] : *map) keys.insert(key);
+  for (const auto& key : keys)
+    if (value(a, key) != value(b, key)) differences.push_back(key + ": " + value(a, key) + " -> " + value(b, key));
+  return differences;
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,11 @@
+#pragma once
+// Contradictions between the networks and settings of one job.
+
+#include <m2mkd/plan/job.hpp>
+
+namespace m2mkd {
+
+/// Appends what does not fit: stages, widths, tokens, images, batches.
+void check_job(const Job& job, std::vector<std::string>& problems);
+
+}  // namespace m2mkd

@@ -1,0 +1,20 @@
+#include <m2mkd/plan/on_root.hpp>
+
+namespace m2mkd {
+
+std::string on_root(const Communicator& world, const std::function<std::string()>& work) {
+  std::string told, message;
+  if (world.rank() == 0) {
+    try {
+      told = "ok " + work();
+    } catch (const Error& error) {
+      told = std::to_string(static_cast<int>(error.code()));
+      message = error.what();
+    }
+  }
+  told = world.broadcast(told);
+  if (told.starts_with("ok ")) return told.substr(3);
+  throw CollectiveError(message, static_cast<ExitCode>(std::stoi(told)));
+}
+
+}  // namespace m2mkd

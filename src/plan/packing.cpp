@@ -1,0 +1,64 @@
+#include <algorithm>
+#include <tuple>
+
+#include <ATen/ATen.h>
+
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/plan/packing.hpp>
+
+#include "packer.hpp"
+
+namespace m2mkd {
+namespace {
+
+Pack make_pack(const Run& run, int ranks) {
+  Pack pack{{}, run.model.seconds(ranks), run.model.memory(ranks)};
+  for (const Job* job : run.jobs) pack.jobs.push_back(job->name);
+  return pack;
+}
+
+}  // namespace
+
+double Group::seconds() const {
+  double sum = 0;
+  for (const auto& pack : packs) sum += pack.seconds;
+  return sum;
+}
+
+double Wave::seconds() const {
+  double most = 0;
+  for (const auto& group : groups) most = std::max(most, group.seconds());
+  return most;
+}
+
+Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine) {
+  const Packer packer(jobs, ranks, machine);
+  const Arrangement best = packer.best(1.03);
+  Wave wave;
+  for (const auto& group : best.groups) {
+    Group made{0, group.ranks, {}};
+    for (const Run* run : group.runs) made.packs.push_back(make_pack(*run, group.ranks));
+    std::ranges::sort(made.packs, {}, [](const Pack& p) { return std::tuple(-p.seconds, p.jobs); });
+    wave.groups.push_back(std::move(made));
+  }
+  // Large groups first: those of even sizes then lie inside nodes.
+  std::ranges::sort(wave.groups, {}, [](const Group& g) {
+    return std::tuple(-g.ranks, -g.seconds(), g.packs.front().jobs);
+  });
+  for (int first = 0; auto& group : wave.groups) {
+    group.first = first;
+    first += group.ranks;
+  }
+  for (const Job* job : packer.too_large())
+    for (const auto& group : wave.groups)
+      for (const auto& pack : group.packs)
+        if (std::ranges::count(pack.jobs, job->name) > 0)
+          log::warn(
+              "{}: needs about {:.1f} GB per rank on {} ranks, but machine.memory_gb is {:.1f}. "
+              "Try a smaller "
+              "train.micro_batch, train.forward_micro_batches = 1, or more ranks",
+              job->name, pack.memory / 1e9, group.ranks, machine.memory_gb);
+  return wave;
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,27 @@
+#pragma once
+// RUN_DIR/plan.json: the groups and packs of every wave that was started, for a restart on as many ranks. Rank 0 alone.
+
+#include <m2mkd/plan/packing.hpp>
+
+#include <filesystem>
+#include <map>
+
+namespace m2mkd {
+
+class PlanFile {
+ public:
+  PlanFile(std::filesystem::path path, int ranks) : path_(std::move(path)), ranks_(ranks) {}
+
+  /// What an earlier start on the same number of ranks recorded. With another number it is forgotten, and the log says so.
+  void read();
+  /// The recorded wave where it covers the open jobs, else a new one, which is recorded at once.
+  Wave wave(int number, const std::vector<const Job*>& open, const MachineOptions& machine);
+
+ private:
+  void write() const;
+  std::filesystem::path path_;
+  int ranks_;
+  std::map<int, std::string> waves_;  ///< number → JSON
+};
+
+}  // namespace m2mkd

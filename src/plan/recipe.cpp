@@ -1,0 +1,220 @@
+#include <m2mkd/plan/recipe.hpp>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/cost.hpp>
+
+#include "job_check.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace m2mkd {
+
+namespace {
+
+/// One row of the table of phases, for one stage.
+struct Row {
+  Phase phase{};
+  Role role{};
+  int stage = -1;
+  auto operator<=>(const Row&) const = default;
+};
+
+// Jobs as a function of (row, context). A job's parents are named by the first context that gives the same job, so jobs that methods
+// share have one name: the bare one where the settings without any method give it.
+class Recipe {
+ public:
+  Recipe(const Config& config, std::vector<std::string>& problems) : config_(config), problems_(problems) {}
+
+  /// Adds the row's job in this context and all that it needs; returns its name. `needed` gets every name.
+  std::string add(const Row& row, const Context& context, JobList& list, std::vector<std::string>& needed);
+
+ private:
+  const Job& job(const Row& row, const Context& context);
+  Context canonical(const Row& row, const Context& context);
+  std::string name(const Row& row, const Context& context);
+
+  Source meta(const Context& context) { return given_or(config_.init(context).meta, {Phase::pretrain, Role::meta, -1}, context); }
+  Source teacher(const Context& context);
+  Source given_or(const std::filesystem::path& file, const Row& row, const Context& context) {
+    return file.empty() ? Source{name(row, context), {}} : Source{"", file};
+  }
+  TeacherSource pair_teacher(const std::string& name, const Job& job);
+  void compose(Job& job);
+
+  const Config& config_;
+  std::vector<std::string>& problems_;
+  std::map<std::pair<Row, Context>, Job> jobs_;
+  std::map<std::pair<Row, Context>, std::string> identities_;
+  std::map<std::string, std::pair<Row, Context>> by_name_;
+  std::map<Row, std::vector<Context>> asked_;  ///< contexts that need the row, in order; the bare one first where it has one
+  std::map<Phase, DataShape> shapes_;
+};
+
+Source Recipe::teacher(const Context& context) {
+  const bool given = !config_.init(context).teacher.empty() && !config_.incubate(context).from_teacher;
+  return given_or(given ? config_.init(context).teacher : "", {Phase::finetune, Role::teacher, -1}, context);
+}
+
+TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& job) {
+  // "teacher" has the method's own settings; a further teacher is a context of its own, with its own meta.
+  const bool main = teacher_name == "teacher";
+  const Context own = main ? job.context : teacher_name;
+  TeacherSource source;
+  source.name = teacher_name;
+  source.model = config_.model("teacher", own);
+  source.meta = main ? job.meta : config_.model("meta", own);
+  source.meta_weights = main ? job.meta_weights : meta(own);
+  const bool incubated =
+      config_.distill(job.context).teacher == TeacherStages::incubate && config_.init(own).teacher.empty();
+  source.weights = incubated ? Source{name({Phase::incubate, Role::teacher, job.stage}, own), {}} : teacher(own);
+  return source;
+}
+
+// What the row trains, from what, and what it is compared with: the table.
+void Recipe::compose(Job& job) {
+  const auto init = config_.init(job.context);
+  const auto parts_from = [&](Phase phase) {
+    for (int i = 0; i < job.model.stages(); ++i) job.parts.push_back({name({phase, job.role, i}, job.context), {}});
+  };
+  switch (job.phase) {
+    case Phase::pretrain: break;
+    case Phase::incubate:
+      job.meta_weights = meta(job.context);
+      if (job.role == Role::student) job.start.file = init.student;
+      if (job.role == Role::teacher && config_.incubate(job.context).from_teacher) job.start.file = init.teacher;
+      job.teacher_preparation = job.role == Role::teacher;
+      break;
+    case Phase::finetune:
+      parts_from(Phase::incubate);
+      job.teacher_preparation = true;
+      break;
+    case Phase::distill:
+      job.meta_weights = meta(job.context);
+      job.start.file = init.student;
+      if (job.train.objective.alpha > 0)
+        for (const auto& teacher_name : config_.distill(job.context).teachers)
+          job.teachers.push_back(pair_teacher(teacher_name, job));
+      break;
+    case Phase::final: {
+      const auto options = config_.final(job.context);
+      if (options.start == Start::incubate) parts_from(Phase::incubate);
+      if (options.start == Start::distill) parts_from(Phase::distill);
+      if (options.start == Start::fresh) job.start.file = init.student;
+      if (options.teacher == WholeTeacher::finetune && job.train.objective.alpha > 0)
+        job.teachers.push_back({"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});
+    }
+  }
+}
+
+const Job& Recipe::job(const Row& row, const Context& context) {
+  const auto key = std::pair(row, context);
+  if (const auto it = jobs_.find(key); it != jobs_.end()) return it->second;
+  Job job;
+  job.phase = row.phase;
+  job.role = row.role;
+  job.stage = row.stage;
+  job.context = context;
+  job.model = config_.model(std::string(enum_name(row.role)), context);
+  job.meta = config_.model("meta", context);
+  job.train = config_.train(row.phase, context);
+  job.data = config_.data(row.phase);
+  if (!shapes_.contains(row.phase)) shapes_[row.phase] = data_shape(job.data, problems_);
+  job.shape = shapes_[row.phase];
+  job.hybrid = config_.hybrid(context);
+  job.seed = config_.seed(row.phase, row.role == Role::student);
+  job.name = std::string(enum_name(row.phase)) + (context.empty() ? "" : "." + context) +
+             (row.stage < 0 ? "" : "." + std::to_string(row.stage));
+  compose(job);
+  identities_[key] = job.identity();
+  return jobs_[key] = std::move(job);
+}
+
+Context Recipe::canonical(const Row& row, const Context& context) {
+  if (row.phase == Phase::final) return context;
+  job(row, context);
+  auto& candidates = asked_[row];
+  if (candidates.empty() && (row.phase != Phase::incubate || row.role == Role::teacher)) candidates.emplace_back();
+  if (std::ranges::count(candidates, context) == 0) candidates.push_back(context);
+  for (const auto& candidate : std::vector<Context>(candidates)) {
+    if (candidate == context) break;
+    job(row, candidate);
+    if (identities_.at({row, candidate}) == identities_.at({row, context})) return candidate;
+  }
+  return context;
+}
+
+std::string Recipe::name(const Row& row, const Context& context) {
+  const Context shared = canonical(row, context);
+  const std::string& result = job(row, shared).name;
+  by_name_[result] = {row, shared};
+  return result;
+}
+
+std::string Recipe::add(const Row& row, const Context& context, JobList& list, std::vector<std::string>& needed) {
+  const std::string own = name(row, context);
+  const auto [own_row, own_context] = by_name_.at(own);
+  Job job = this->job(own_row, own_context);
+  for (const auto& parent : job.parents()) {
+    const auto [parent_row, parent_context] = by_name_.at(parent);
+    add(parent_row, parent_context, list, needed);
+    job.wave = std::max(job.wave, list.find(parent).wave + 1);
+  }
+  if (std::ranges::count(needed, own) == 0) needed.push_back(own);
+  if (std::ranges::count(list.jobs, own, &Job::name) == 0) {
+    check_job(job, problems_);
+    list.jobs.push_back(std::move(job));
+  }
+  return own;
+}
+
+// final.flops_of: the epochs at which this method's FLOPs equal the other's.
+void match_flops(const Config& config, Job& job, JobList list, std::vector<std::string>& problems) {
+  const std::string other = config.final(job.context).flops_of;
+  if (other.empty()) return;
+  if (!list.needs.contains(other)) {
+    Recipe recipe(config, problems);
+    recipe.add({Phase::final, Role::student, -1}, other, list, list.needs[other]);
+    if (!problems.empty()) return;
+    for (auto& j : list.jobs) j.cost = job_cost(j);
+  }
+  const double per_epoch = job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
+  job.train.schedule.epochs = method_flops(list, other, false) / per_epoch;
+  job.cost = job_cost(job);
+}
+
+}  // namespace
+
+const Job& JobList::find(const std::string& name) const {
+  const auto it = std::ranges::find(jobs, name, &Job::name);
+  require(it != jobs.end(), "JobList::find: no job of that name");
+  return *it;
+}
+
+JobList make_jobs(const Config& config) {
+  JobList list;
+  std::vector<std::string> problems;
+  Recipe recipe(config, problems);
+  for (const auto& method : config.run.methods)
+    recipe.add({Phase::final, Role::student, -1}, method, list, list.needs[method]);
+  if (!problems.empty()) {
+    std::ranges::sort(problems);
+    problems.erase(std::ranges::unique(problems).begin(), problems.end());
+    throw ConfigError(problems);
+  }
+  for (auto& job : list.jobs) job.cost = job_cost(job);
+  for (auto& job : list.jobs)
+    if (job.phase == Phase::final) match_flops(config, job, list, problems);
+  return list;
+}
+
+double method_flops(const JobList& list, const std::string& method, bool with_teacher) {
+  double flops = 0;
+  for (const auto& name : list.needs.at(method)) {
+    const Job& job = list.find(name);
+    if (with_teacher || !job.teacher_preparation) flops += job.cost.train_flops * job.cost.images;
+  }
+  return flops;
+}
+
+}  // namespace m2mkd

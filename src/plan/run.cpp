@@ -1,0 +1,131 @@
+#include <m2mkd/plan/run.hpp>
+
+#include <m2mkd/base/build_info.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
+#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/plan/packing.hpp>
+#include <m2mkd/plan/summary.hpp>
+#include <m2mkd/store/table_file.hpp>
+
+#include "job_state.hpp"
+
+#include "plan_file.hpp"
+#include "start_table.hpp"
+#include "wave_run.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+namespace m2mkd {
+
+namespace {
+
+// Names in run.jobs select a job (distill.2), or all of a phase (distill).
+bool selected(const Job& job, const RunOptions& run) {
+  return run.jobs.empty() || std::ranges::any_of(run.jobs, [&](const std::string& name) {
+           return name == job.name || name == enum_name(job.phase) || job.name.starts_with(name + ".");
+         });
+}
+
+void prepare_folder(const RunFolder& folder, const Config& config) {
+  for (const auto* sub : {"modules", "checkpoints", "metrics", "status"}) std::filesystem::create_directories(folder.dir / sub);
+  remove_leftovers(folder);
+  write_text_file(folder.dir / "config.ini", config.text());
+}
+
+// Digests of everything the jobs of a wave start from. A parent that is not finished is an error: with run.jobs the user left it out.
+Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folder) {
+  Digests digests;
+  for (const Job* job : jobs)
+    for (const auto& source : sources(*job)) {
+      const auto path = folder.file(source);
+      if (!std::filesystem::exists(path))
+        fail("{} needs {}, which is not there [{}]", job->name, path.string(),
+             source.job.empty() ? "a given file" : "job " + source.job + " has not finished: run it first");
+      digests[digest_key(source)] = text_attribute(read_attributes(path), "digest");
+    }
+  return digests;
+}
+
+// Stopped again and again without a step gained: requeueing would go on for ever.
+ExitCode stopped_code(const JobList& list, const RunFolder& folder) {
+  constexpr int limit = 5;
+  const auto path = folder.dir / "status" / "stops.txt";
+  const std::string now = progress_fingerprint(list, folder);
+  int count = 0;
+  if (std::filesystem::exists(path)) {
+    const std::string text = read_text_file(path);
+    if (text.starts_with(now)) count = std::stoi(text.substr(now.size() + 1)) + 1;
+  }
+  write_text_file(path, now + " " + std::to_string(count) + "\n");
+  if (count < limit) return ExitCode::stopped;
+  log::error("stopped {} times in a row without gaining a step: give each start more time than loading takes", count + 1);
+  return ExitCode::no_progress;
+}
+
+}  // namespace
+
+ExitCode run(const Config& config, const Session& session) {
+  const Communicator& world = session.world();
+  const bool root = world.rank() == 0;
+  const RunFolder folder{config.run.dir};
+  std::optional<FolderLock> lock;
+  Watchdog watchdog(config.run.watchdog_seconds);
+  on_root(world, [&] {
+    prepare_folder(folder, config);
+    lock.emplace(folder.dir);
+    log::open_file(folder.dir / "run.log");
+    return std::string();
+  });
+
+  const JobList list = make_jobs(config);
+  const auto waves = assign_waves(list, world.size(), config.machine);
+  print_start_table(session, config, list);
+  PlanFile plan(folder.dir / "plan.json", world.size());
+  if (root) {
+    plan.read();
+    print_plan(list, waves, world.size(), config.machine);
+  }
+
+  for (std::size_t w = 0; w < waves.size(); ++w) {
+    const int number = static_cast<int>(w);
+    // Rank 0 looks at the files and decides; the others are told the groups and the digests.
+    const std::string told = on_root(world, [&] {
+      std::vector<const Job*> open, all;
+      for (const auto& name : waves[w])
+        if (const Job& job = list.find(name); selected(job, config.run)) all.push_back(&job);
+      const Digests digests = wave_digests(all, folder);
+      for (const Job* job : all) {
+        if (!is_finished(*job, folder, digests, config.run)) open.push_back(job);
+      }
+      return open.empty() ? std::string() : wave_order_text(plan.wave(number, open, config.machine), open, digests);
+    });
+    if (told.empty()) {
+      log::info("wave {} of {}: all jobs are finished", w + 1, waves.size());
+      continue;
+    }
+    const WaveOrder order = wave_order_from_text(told);
+    if (root) print_wave(order, number, static_cast<int>(waves.size()));
+    if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {
+      const std::string code = on_root(world, [&] {
+        return std::to_string(static_cast<int>(stopped_code(list, folder)));
+      });
+      log::warn("stopped on {}: checkpoints are saved; the same command continues", stop::reason());
+      return static_cast<ExitCode>(std::stoi(code));
+    }
+  }
+
+  on_root(world, [&] {
+    const TableFile summary = summarise(list, folder, config);
+    write_table_file(folder.dir / "summary.h5", summary);
+    std::filesystem::remove(folder.dir / "status" / "stops.txt");
+    fmt::print("{}", comparison_table(summary));
+    std::fflush(stdout);
+    return std::string();
+  });
+  return ExitCode::finished;
+}
+
+}  // namespace m2mkd

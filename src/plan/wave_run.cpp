@@ -1,0 +1,112 @@
+#include "wave_run.hpp"
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace m2mkd {
+
+namespace {
+
+const Group* group_of(const Wave& wave, int rank, int& index) {
+  index = 0;
+  for (const auto& group : wave.groups) {
+    if (rank >= group.first && rank < group.first + group.ranks) return &group;
+    ++index;
+  }
+  index = -1;
+  return nullptr;
+}
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// All jobs of a pack, then those that had to leave it, each alone.
+Outcome run_pack(const std::vector<std::string>& names, const Group& group, int wave, const WaveOrder& order, const JobList& list,
+                 const Config& config, const RunFolder& folder, const TrainContext& context) {
+  Builder builder(folder, order.digests, context.group, context.device);
+  std::vector<Task> pack;
+  for (const auto& name : names) {
+    context.beat("loading " + name);
+    pack.push_back(builder.task(list.find(name), {{"config", config.text()},
+                                                  {"wave", static_cast<std::int64_t>(wave)},
+                                                  {"first_rank", static_cast<std::int64_t>(group.first)},
+                                                  {"started", unix_seconds()}}));
+  }
+  const DataOptions& data = list.find(names.front()).data;
+  PackResult result = Trainer(std::move(pack), data, context).run();
+  for (auto& task : result.left) {
+    if (result.outcome == Outcome::stopped) break;
+    result.outcome = Trainer({task}, data, context).run().outcome;
+  }
+  return result.outcome;
+}
+
+// A group that is ready waits here without burning a core, and still hears of a stop.
+void meet(const Communicator& world, Watchdog& watchdog) {
+  Pending barrier = world.start_barrier();
+  while (!barrier.test()) {
+    watchdog.beat("waiting for the other groups");
+    if (world.stop_heard()) stop::request();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+}  // namespace
+
+std::string wave_order_text(const Wave& wave, const std::vector<const Job*>& open, const Digests& digests) {
+  int ranks = 0;
+  for (const auto& group : wave.groups) ranks = std::max(ranks, group.first + group.ranks);
+  nlohmann::json json{{"wave", nlohmann::json::parse(wave_json(wave, 0, ranks))}, {"open", nlohmann::json::array()}, {"digests", digests}};
+  for (const Job* job : open) json["open"].push_back(job->name);
+  return json.dump();
+}
+
+WaveOrder wave_order_from_text(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  return {wave_from_json(json.at("wave").dump()), json.at("open").get<std::vector<std::string>>(),
+          json.at("digests").get<Digests>()};
+}
+
+Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const Config& config, const RunFolder& folder,
+                 const Session& session, Watchdog& watchdog) {
+  const Communicator& world = session.world();
+  int index = -1;
+  const Group* group = group_of(order.wave, world.rank(), index);
+  TrainContext context;
+  context.world = world;
+  context.group = world.split(index);
+  context.device = session.device();
+  context.beat = [&watchdog](const std::string& what) { watchdog.beat(what); };
+  Outcome outcome = Outcome::finished;
+  if (group != nullptr) {
+    log::set_speaker(world.rank(), world.size(), context.group.rank() == 0);
+    if (context.group.rank() == 0) log::open_file(folder.dir / "run.log");
+    for (const auto& pack : group->packs) {
+      std::vector<std::string> names;
+      for (const auto& name : pack.jobs)
+        if (std::ranges::count(order.open, name) > 0) names.push_back(name);
+      if (names.empty()) continue;
+      // Packs begin with the same answer on every rank of the group to "was a stop requested?".
+      std::vector<double> stop{stop::requested() || world.stop_heard() ? 1.0 : 0.0};
+      context.group.sum(stop);
+      outcome = stop[0] > 0 ? Outcome::stopped : run_pack(names, *group, number, order, list, config, folder, context);
+      if (outcome == Outcome::stopped) break;
+    }
+    if (outcome == Outcome::stopped && context.group.rank() == 0) world.tell_stop();
+  }
+  meet(world, watchdog);
+  log::set_speaker(world.rank(), world.size(), world.rank() == 0);
+  std::vector<double> stopped{outcome == Outcome::stopped || stop::requested() ? 1.0 : 0.0};
+  world.sum(stopped);
+  return stopped[0] > 0 ? Outcome::stopped : Outcome::finished;
+}
+
+}  // namespace m2mkd
