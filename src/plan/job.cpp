@@ -16,9 +16,10 @@ void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& 
     if (std::ranges::count(without, key.name) == 0) lines.insert(prefix + key.name + " = " + key.print(options));
 }
 
-void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model) {
-  std::vector<std::string> without;
-  if (model.model == ModelName::vit) without = {"moe_blocks", "experts", "top_k", "expert_init"};
+// Keys that do not change what the network is in this place.
+void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model,
+               std::vector<std::string> without = {}) {
+  if (model.model == ModelName::vit) without.insert(without.end(), {"moe_blocks", "experts", "top_k", "expert_init"});
   add_keys(lines, prefix, model, ModelOptions::keys(), without);
 }
 
@@ -61,7 +62,8 @@ std::string Job::identity() const {
   add("network", enum_name(role));
   add("stage", stage);
   add("seed", seed);
-  add_model(lines, "network.", model);
+  // Stitches are in every distill form by its own rule, whether the full student keeps them or not.
+  add_model(lines, "network.", model, {spliced() ? "keep_stitches" : "stitch"});
   if (spliced() || model.keep_stitches) add_model(lines, "meta.", meta);
   add_source("from.meta", meta_weights);
   for (std::size_t i = 0; i < parts.size(); ++i) add_source("from.part." + std::to_string(i), parts[i]);

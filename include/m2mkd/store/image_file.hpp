@@ -44,6 +44,10 @@ class ImageFile {
   std::filesystem::path path_;
 };
 
+/// Reads everything and compares the digests; returns the damages found, empty when the file is sound. Throws Error when its structure
+/// is damaged.
+std::vector<std::string> verify_image_file(const std::filesystem::path& path);
+
 /// Writes one, image by image. Published by finish(); without it nothing is left.
 class ImageFileWriter {
  public:

@@ -1,0 +1,114 @@
+#include "bench_machine.hpp"
+
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/store/tensor_file.hpp>
+
+#include <ATen/ATen.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+namespace m2mkd {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t elements = 16 << 20;  // 64 MB of floats
+constexpr double bytes = 4.0 * elements;
+constexpr int repetitions = 5;
+
+// Bytes that this process may use: the host's, or what its control group (a batch job's allocation) leaves of it.
+double host_memory() {
+  double least = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    if (!line.starts_with("0::/")) continue;
+    for (fs::path folder = "/sys/fs/cgroup/" + line.substr(4);; folder = folder.parent_path()) {
+      std::ifstream limit(folder / "memory.max");
+      if (double value = 0; limit >> value) least = std::min(least, value);  // "max" is no number
+      if (folder == "/sys/fs/cgroup" || !folder.has_relative_path()) break;
+    }
+  }
+  return least;
+}
+
+// Memory of this rank, where ranks of one host share its memory or a device.
+double rank_memory(const Session& session, const std::vector<RankInfo>& ranks) {
+  const auto& mine = session.info();
+  const auto device = session.device();
+  if (device.is_cpu()) return host_memory() / mine.local_size;
+  const auto sharing =
+      std::ranges::count_if(ranks, [&](const RankInfo& r) { return r.host == mine.host && r.device == mine.device; });
+  const auto all = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second;
+  return static_cast<double>(all) / static_cast<double>(std::max<std::ptrdiff_t>(sharing, 1));
+}
+
+// Bytes per second through each rank's link: an all-reduce moves 2(n − 1)/n of the tensor, as the prediction has it.
+double reduce_rate(const Session& session) {
+  const auto& world = session.world();
+  const at::Tensor tensor = at::zeros({elements}, at::dtype(at::kFloat).device(session.device()));
+  double best = 0;
+  for (int i = 0; i <= repetitions; ++i) {
+    world.barrier();
+    const Stopwatch watch;
+    world.sum(tensor);
+    tensor[0].item();  // waits for a GPU
+    std::vector<double> seconds{watch.seconds()};
+    world.max(seconds);
+    const double n = world.size();
+    if (i > 0) best = std::max(best, bytes * 2 * (n - 1) / n / seconds[0]);
+  }
+  return best;
+}
+
+// Bytes per second of a checkpoint: digest, write, fsync.
+double disk_rate(const fs::path& run_dir) {
+  std::error_code problem;
+  const fs::path parent = fs::absolute(run_dir).parent_path();
+  const bool usable = fs::is_directory(parent, problem) && access(parent.c_str(), W_OK) == 0;
+  const fs::path file = (usable ? parent : fs::temp_directory_path()) / fmt::format(".m2mkd-bench-{}.h5", getpid());
+  // Random, so that a compressing file system has its work.
+  const TensorFile contents{{}, {{"values", at::randn({elements})}}};
+  const Stopwatch watch;
+  write_tensor_file(file, contents);
+  const double seconds = watch.seconds();
+  fs::remove(file, problem);
+  return bytes / seconds;
+}
+
+}  // namespace
+
+MachineFacts measure_machine(const Session& session, const fs::path& run_dir, const MachineOptions& given) {
+  const auto& world = session.world();
+  MachineFacts facts;
+  facts.ranks = session.all_infos();
+  facts.rates.reduce_gb_s = world.size() > 1 ? reduce_rate(session) * 1e-9 : given.reduce_gb_s;
+  std::vector<double> memory{-rank_memory(session, facts.ranks)};
+  world.max(memory);
+  facts.rates.memory_gb = -memory[0] * 1e-9;
+  facts.rates.disk_gb_s = std::stod(on_root(world, [&] { return fmt::format("{:.6g}", disk_rate(run_dir) * 1e-9); }));
+  facts.rates.ranks_per_node = session.info().local_size;
+  return facts;
+}
+
+std::string machine_ini(const MachineFacts& facts) {
+  std::set<std::string> hosts;
+  for (const auto& rank : facts.ranks) hosts.insert(rank.host);
+  const auto& rates = facts.rates;
+  const auto number = [](double value) { return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value); };
+  std::string text = fmt::format("# m2mkd bench: {} rank(s) on {} host(s), device {}, {} thread(s) per rank\n[machine]\n",
+                                 facts.ranks.size(), hosts.size(), facts.ranks.front().device, facts.ranks.front().threads);
+  text += "gflops = " + number(rates.gflops) + "\n";
+  if (facts.ranks.size() == 1) text += "# Not measured: one rank has nobody to reduce with.\n";
+  text += "reduce_gb_s = " + number(rates.reduce_gb_s) + "\n";
+  text += "memory_gb = " + number(rates.memory_gb) + "\n";
+  text += "disk_gb_s = " + number(rates.disk_gb_s) + "\n";
+  return text + fmt::format("ranks_per_node = {}\n", rates.ranks_per_node);
+}
+
+}  // namespace m2mkd

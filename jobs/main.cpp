@@ -1,0 +1,91 @@
+// m2mkd: picks a command, runs it, maps an exception to its exit code.
+
+#include <m2mkd/base/build_info.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/comm/session.hpp>
+
+#include "commands.hpp"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace m2mkd {
+namespace {
+
+std::string help_text() {
+  std::string text = "m2mkd <command> [CONFIG.ini ...] [--section.key VALUE ...]\n\n";
+  for (const auto& command : commands()) text += fmt::format("  {:<9}{}\n", command.name, command.summary);
+  return text +
+         "\n  m2mkd <command> --help    its flags\n  m2mkd --version\n  m2mkd --build-info\n"
+         "  m2mkd --print-defaults    a commented configuration with every key\n\n"
+         "Exit codes: 0 finished, 1 failed, 2 usage or configuration, 75 stopped with checkpoints saved (run again to continue),\n"
+         "76 no progress over several restarts. Log level: M2MKD_LOG=debug.\n";
+}
+
+std::string build_text() {
+  const auto& build = build_info();
+  return fmt::format("version    {}\ngit        {}\ncompiler   {}\nbuild type {}\ncuda       {}\n", build.version, build.git,
+                     build.compiler, build.build_type, build.cuda ? "yes" : "no");
+}
+
+ExitCode dispatch(const std::vector<std::string>& arguments) {
+  const std::string first = arguments.empty() ? "--help" : arguments.front();
+  const auto print = [](const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    return ExitCode::finished;
+  };
+  if (first == "--help" || first == "-h" || first == "help") return print(help_text());
+  if (first == "--version") return print("m2mkd " + build_info().version + "\n");
+  if (first == "--build-info") return print(build_text());
+  if (first == "--print-defaults") return print(Config::defaults_text());
+
+  const auto command = std::ranges::find_if(commands(), [&](const Command& c) { return first == c.name; });
+  if (command == commands().end()) {
+    std::vector<std::string> names;
+    for (const auto& c : commands()) names.emplace_back(c.name);
+    const std::string near = nearest(first, names);
+    throw ConfigError("unknown command '" + first + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?") +
+                      " (m2mkd --help lists them)");
+  }
+  if (std::ranges::count(arguments, "--help") > 0) return print(command->help);
+  return command->run(split_command_line(arguments, command->value_flags, command->switches));
+}
+
+// Large temporaries come and go with every step: keep their memory instead of mapping it anew each time (2x on CPUs).
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+}  // namespace
+
+std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most, const std::string& expected) {
+  std::vector<std::string> words(line.words.begin() + 1, line.words.end());
+  if (words.size() < least || words.size() > most)
+    throw ConfigError("m2mkd " + line.words.front() + " expects " + expected + " (m2mkd " + line.words.front() + " --help)");
+  return words;
+}
+
+Config read_config(const std::vector<std::string>& words, const CommandLine& line) {
+  return Config::read(std::vector<std::filesystem::path>(words.begin(), words.end()), line.settings);
+}
+
+}  // namespace m2mkd
+
+int main(int argc, char** argv) {
+  using namespace m2mkd;
+  keep_freed_memory();
+  const bool speaks = Session::rank_hint() == 0;
+  log::set_speaker(Session::rank_hint(), Session::rank_hint() + 1, speaks);
+  try {
+    return static_cast<int>(dispatch({argv + 1, argv + argc}));
+  } catch (const Error& error) {
+    if (speaks) std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    return static_cast<int>(ExitCode::failed);
+  }
+}

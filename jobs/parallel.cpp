@@ -1,0 +1,37 @@
+#include "parallel.hpp"
+
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
+#include <m2mkd/plan/on_root.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+namespace m2mkd {
+
+ExitCode in_session(const std::function<ExitCode(Session& session)>& work) {
+  stop::install();
+  Session session;
+  const auto& world = session.world();
+  log::set_speaker(world.rank(), world.size(), world.rank() == 0);
+  try {
+    return work(session);
+  } catch (const CollectiveError& error) {
+    if (world.rank() == 0) std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    return error.code();
+  } catch (const Error& error) {
+    if (world.size() == 1) throw;
+    log::error("{}", error.what());
+    // The others may have the same to say: a moment for their messages.
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    Session::abort(static_cast<int>(error.code()));
+  } catch (const std::exception& error) {
+    if (world.size() == 1) throw;
+    log::error("{}", error.what());
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    Session::abort(static_cast<int>(ExitCode::failed));
+  }
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,110 @@
+#include <m2mkd/plan/packing.hpp>
+#include <m2mkd/plan/recipe.hpp>
+
+#include "command.hpp"
+
+#include <m2mkd/base/stopwatch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+namespace m2mkd {
+
+namespace {
+
+int ranks_flag(const CommandLine& line) {
+  const auto it = line.flags.find("ranks");
+  if (it == line.flags.end()) throw ConfigError("m2mkd plan needs --ranks N");
+  int ranks = 0;
+  const auto& text = it->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ranks);
+  if (error != std::errc() || end != text.data() + text.size() || ranks < 1 || ranks > 1 << 20)
+    throw ConfigError("--ranks " + text + ": a whole number from 1 to 1048576 is needed");
+  return ranks;
+}
+
+nlohmann::json job_json(const Job& job) {
+  const auto& c = job.cost;
+  return {{"job", job.name},
+          {"phase", enum_name(job.phase)},
+          {"stage", job.stage},
+          {"parents", job.parents()},
+          {"parameters", c.parameters},
+          {"trainable_parameters", c.trainable},
+          {"train_flops_per_image", c.train_flops},
+          {"prefix_flops_per_image", c.prefix_flops},
+          {"eval_flops_per_image", c.eval_flops},
+          {"epochs", job.train.schedule.epochs},
+          {"steps", c.steps},
+          {"images", c.images},
+          {"flops", c.train_flops * c.images},
+          {"micro_batches", job.micro_batches()}};
+}
+
+nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, int ranks) {
+  nlohmann::json json{{"ranks", ranks}, {"jobs", nlohmann::json::array()}, {"waves", nlohmann::json::array()}};
+  double seconds = 0, disk = 0;
+  for (const auto& job : list.jobs) {
+    json["jobs"].push_back(job_json(job));
+    disk += job_disk(job);
+  }
+  for (std::size_t w = 0; w < waves.size(); ++w) {
+    json["waves"].push_back(nlohmann::json::parse(wave_json(waves[w], static_cast<int>(w), ranks)));
+    seconds += waves[w].seconds();
+  }
+  json["predicted_seconds"] = seconds;
+  json["disk_bytes"] = disk;
+  for (const auto& [method, jobs] : list.needs)
+    json["methods"][method] = {{"jobs", jobs},
+                               {"flops", method_flops(list, method, false)},
+                               {"flops_all", method_flops(list, method, true)}};
+  return json;
+}
+
+std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int ranks) {
+  std::string text = fmt::format("{:<28}{:>13}{:>13}{:>11}{:>9}{:>10}\n", "job", "parameters", "trained", "GF/image", "steps", "PFLOP");
+  double disk = 0, seconds = 0;
+  for (const auto& job : list.jobs) {
+    const auto& c = job.cost;
+    text += fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name, c.parameters, c.trainable, c.train_flops * 1e-9, c.steps,
+                        c.train_flops * c.images * 1e-15);
+    disk += job_disk(job);
+  }
+  for (std::size_t w = 0; w < waves.size(); ++w) {
+    int used = 0;
+    for (const auto& group : waves[w].groups) used = std::max(used, group.first + group.ranks);
+    text += fmt::format("\nwave {}: about {}, {} of {} ranks\n", w + 1, duration_text(waves[w].seconds()), used, ranks);
+    for (const auto& group : waves[w].groups)
+      for (const auto& pack : group.packs) {
+        text += fmt::format("  ranks {:>4}-{:<4} {:>9} {:>7.2f} GB ", group.first, group.first + group.ranks - 1,
+                            duration_text(pack.seconds), pack.memory * 1e-9);
+        for (const auto& name : pack.jobs) text += " " + name;
+        text += "\n";
+      }
+    seconds += waves[w].seconds();
+  }
+  return text + fmt::format("\npredicted by [machine]: {} on {} ranks; files up to {:.3g} GB\n", duration_text(seconds), ranks, disk * 1e-9);
+}
+
+}  // namespace
+
+ExitCode plan_command(const CommandLine& line) {
+  const int ranks = ranks_flag(line);
+  const Config config = read_config(operands(line, 1, 100, "one or several CONFIG.ini"), line);
+  const JobList list = make_jobs(config);
+  std::vector<Wave> waves;
+  for (const auto& names : assign_waves(list, ranks, config.machine)) {
+    std::vector<const Job*> jobs;
+    for (const auto& name : names) jobs.push_back(&list.find(name));
+    waves.push_back(make_wave(jobs, ranks, config.machine));
+  }
+  if (line.flags.contains("json"))
+    fmt::print("{}\n", plan_json(list, waves, ranks).dump(1));
+  else
+    fmt::print("{}", plan_text(list, waves, ranks));
+  return ExitCode::finished;
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,102 @@
+#include "cell.hpp"
+#include "command.hpp"
+#include "comparison.hpp"
+#include "file_json.hpp"
+
+#include <m2mkd/plan/summary.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdio>
+
+namespace m2mkd {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string comparison_text(const std::vector<RunSummary>& runs, const Comparison& comparison) {
+  std::string text;
+  for (const auto& run : runs) text += fmt::format("seed {:<6} {}\n", run.seed, run.dir.string());
+  text +=
+      fmt::format("\n{:<14}{:>4}{:>9} {:>6}{:>11}{:>9}{:>20}{:>8}{:>7}{:>7}\n", "method", "n",
+                  "acc1 %", "±sd", "assembled", "diff", "95 % interval", "time", "FLOPs", "all");
+  for (const auto& m : comparison.methods) {
+    const bool first = &m == &comparison.methods.front();
+    const double half = half_width(m.difference);
+    const std::string interval =
+        first || std::isnan(half)
+            ? "-"
+            : fmt::format("[{:+.2f}, {:+.2f}]", m.difference.mean - half, m.difference.mean + half);
+    text += fmt::format("{:<14}{:>4}{} ±{}{}{}{:>20}{}{}{}\n", m.method, m.acc1.n,
+                        cell(m.acc1.mean, "{:.2f}", 9), cell(m.acc1.sd, "{:.2f}", 5),
+                        cell(m.assembled.mean, "{:.2f}", 11),
+                        cell(first ? std::nan("") : m.difference.mean, "{:+.2f}", 9), interval,
+                        cell(m.time_ratio.mean, "{:.2f}", 8), cell(m.flops_ratio.mean, "{:.2f}", 7),
+                        cell(m.flops_ratio_all.mean, "{:.2f}", 7));
+  }
+  if (!comparison.methods.empty())
+    text += fmt::format(
+        "\n±sd: standard deviation over runs. diff: acc1 minus {}'s of the same seed, with the 95 "
+        "% interval of its mean by "
+        "Student's t.\ntime, FLOPs, all: as in the table of one run, means.\n",
+        comparison.methods.front().method);
+  for (const auto& warning : comparison.warnings) text += "warning: " + warning + "\n";
+  return text;
+}
+
+Json mean_json(const Mean& mean) {
+  return {{"n", mean.n}, {"mean", mean.mean}, {"sd", mean.sd}};
+}
+
+Json run_json(const RunSummary& run) {
+  Json json{{"dir", run.dir.string()},
+            {"seed", run.seed},
+            {"attributes", attributes_json(run.table.attributes)},
+            {"methods", Json::object()}};
+  for (const auto& method : run.methods())
+    json["methods"][method] = attributes_json(run.table.find("methods/" + method)->attributes);
+  for (const auto& group : run.table.groups)
+    if (!group.columns.empty()) json[group.path] = group_json(group)["columns"];
+  return json;
+}
+
+Json comparison_json(const std::vector<RunSummary>& runs, const Comparison& comparison) {
+  Json json{
+      {"runs", Json::array()}, {"methods", Json::object()}, {"warnings", comparison.warnings}};
+  for (const auto& run : runs) json["runs"].push_back(run_json(run));
+  for (const auto& m : comparison.methods) {
+    const double half = half_width(m.difference);
+    Json difference = mean_json(m.difference);
+    difference["to"] = comparison.methods.front().method;
+    difference["low"] = m.difference.mean - half;
+    difference["high"] = m.difference.mean + half;
+    Json acc1 = mean_json(m.acc1);
+    acc1["values"] = m.acc1s;
+    json["methods"][m.method] = {{"acc1", acc1},
+                                 {"acc1_assembled", mean_json(m.assembled)},
+                                 {"difference", difference},
+                                 {"time_ratio", mean_json(m.time_ratio)},
+                                 {"flops_ratio", mean_json(m.flops_ratio)},
+                                 {"flops_ratio_all", mean_json(m.flops_ratio_all)}};
+  }
+  return json;
+}
+
+}  // namespace
+
+ExitCode report_command(const CommandLine& line) {
+  std::vector<RunSummary> runs;
+  for (const auto& dir : operands(line, 1, 10'000, "one or several RUN_DIR"))
+    runs.push_back(read_run_summary(dir));
+  const Comparison comparison = compare_runs(runs);
+  if (line.flags.contains("json"))
+    print_json(comparison_json(runs, comparison));
+  else if (runs.size() == 1)
+    std::fputs(comparison_table(runs.front().table).c_str(), stdout);
+  else
+    std::fputs(comparison_text(runs, comparison).c_str(), stdout);
+  return ExitCode::finished;
+}
+
+}  // namespace m2mkd

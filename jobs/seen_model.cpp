@@ -1,0 +1,169 @@
+#include "seen_model.hpp"
+
+#include <m2mkd/base/error.hpp>
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace m2mkd {
+
+namespace {
+
+// Shapes of the tensors by key, whatever the stage; extents that are not there count as 1, and the
+// strict check says the rest.
+class Shapes {
+ public:
+  explicit Shapes(const StagedTensors& tensors) : tensors_(tensors) {}
+
+  // Extent `dim` of the first tensor whose key ends in `key`; nothing when there is none.
+  std::optional<std::int64_t> find(const std::string& key, std::int64_t dim) const {
+    for (const auto& [name, tensor] : tensors_)
+      if (name.key.ends_with(key))
+        return dim < tensor.dim() ? std::max<std::int64_t>(1, tensor.size(dim)) : 1;
+    return std::nullopt;
+  }
+  std::int64_t get(const std::string& key, std::int64_t dim, std::int64_t otherwise) const {
+    return find(key, dim).value_or(otherwise);
+  }
+
+ private:
+  const StagedTensors& tensors_;
+};
+
+std::int64_t count_experts(const StagedTensors& tensors) {
+  std::map<std::string, std::set<std::string>> experts;  // by block: numbers as text
+  for (const auto& [name, tensor] : tensors)
+    if (const auto at = name.key.find(".moe.experts."); at != std::string::npos) {
+      const auto begin = at + 13;
+      experts[std::to_string(name.stage) + name.key.substr(0, at)].insert(
+          name.key.substr(begin, name.key.find('.', begin) - begin));
+    }
+  std::size_t most = 1;
+  for (const auto& [block, numbers] : experts) most = std::max(most, numbers.size());
+  return static_cast<std::int64_t>(most);
+}
+
+// Global numbers of the blocks with experts, as a setting.
+std::string blocks_with_experts(const StagedTensors& tensors,
+                                const std::vector<std::int64_t>& depths) {
+  std::set<std::int64_t> blocks;
+  for (const auto& [name, tensor] : tensors)
+    if (name.stage >= 0 && name.key.find(".moe.") != std::string::npos)
+      if (const auto block = block_of(flat_name(name, depths))) blocks.insert(*block);
+  std::string text;
+  for (const auto block : blocks) text += (text.empty() ? "" : " ") + std::to_string(block);
+  return text.empty() ? "none" : text;
+}
+
+SeenModel from_shapes(const StagedTensors& tensors, ModelName model,
+                      const std::vector<std::int64_t>& depths) {
+  const Shapes shapes(tensors);
+  SeenModel seen;
+  auto& o = seen.options;
+  o.model = model;
+  o.depths = depths;
+  o.width = shapes.get("norm1.weight", 0, 1);
+  o.heads = 1;
+  o.top_k = 1;
+  o.qkv_bias = shapes.find("attn.qkv.bias", 0).has_value();
+  const auto hidden = shapes.get("mlp.fc1.weight", 0, shapes.get(".htoh4.weight", 1, 4 * o.width));
+  o.mlp_ratio = static_cast<double>(hidden) / static_cast<double>(o.width);
+  if (model == ModelName::vmoe) {
+    o.experts = count_experts(tensors);
+    o.moe_blocks = blocks_with_experts(tensors, depths);
+  }
+  o.patch = shapes.get("patch_embed.proj.weight", 2, 1);
+  const auto patches = shapes.get("pos_embed", 1, 2) - 1;
+  seen.image = {
+      shapes.get("patch_embed.proj.weight", 1, 1),
+      o.patch * std::max<std::int64_t>(1, std::llround(std::sqrt(static_cast<double>(patches)))),
+      shapes.get("head.weight", 0, 1)};
+  return seen;
+}
+
+bool is_stitch(const std::string& key) {
+  return key.find(".pre_stitch.") != std::string::npos ||
+         key.find(".post_stitch.") != std::string::npos;
+}
+
+// The stages that the file has, on no device; the others stay null.
+Chain make_seen(const SeenModel& seen, const StagedTensors& tensors, const std::string& role) {
+  std::map<int, bool> stages;  // number → has stitches
+  for (const auto& [name, tensor] : tensors)
+    stages[name.stage] = stages[name.stage] || is_stitch(name.key);
+  const Shapes shapes(tensors);
+  ModelOptions stitched = seen.options;
+  stitched.stitch = StitchRule::always;
+  const auto outer =
+      shapes.get("pre_stitch.ln.weight", 0, shapes.get("post_stitch.fc.weight", 0, 1));
+  const auto nowhere = at::dtype(at::kFloat).device(at::kMeta);
+  Chain chain{role, std::vector<StagePtr>(seen.options.depths.size()), {}};
+  for (const auto& [number, stitches] : stages)
+    if (number >= 0 && number < seen.options.stages())
+      chain.stages[static_cast<std::size_t>(number)] =
+          stitches ? make_distill_form(stitched, seen.image, number, outer, nowhere)
+                   : make_stage(seen.options, seen.image, number, outer, nowhere);
+  return chain;
+}
+
+// The number of stages is one more where the last one of the file is not the network's last.
+std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std::int64_t> wanted) {
+  std::vector<StagedName> names;
+  bool head = false;
+  for (const auto& [name, tensor] : tensors) {
+    names.push_back(name);
+    head = head || name.key == "head.weight";
+  }
+  auto depths = blocks_per_stage(names);
+  if (!head) depths.push_back(0);
+  if (!wanted.empty()) {
+    for (std::size_t i = 0; i < depths.size(); ++i)
+      if (depths[i] != 0 && (i >= wanted.size() || depths[i] != wanted[i]))
+        throw ConfigError(
+            fmt::format("stage {} holds {} blocks, but the blocks per stage were given as {}", i,
+                        depths[i], print_value(wanted)));
+    return wanted;
+  }
+  for (auto& depth : depths)
+    depth = std::max<std::int64_t>(1, depth);  // absent stages need a number
+  return depths;
+}
+
+}  // namespace
+
+SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<std::int64_t> depths,
+                    const std::string& section,
+                    const std::vector<std::pair<std::string, std::string>>& settings,
+                    const std::string& source) {
+  SeenModel seen = from_shapes(tensors, model, grouping(tensors, std::move(depths)));
+  Settings written;
+  for (const auto& [key, value] : settings) written.set(key, value, {"command line", 0});
+  std::vector<std::string> problems;
+  ModelOptions::keys().read(
+      seen.options,
+      [&](std::string_view name) { return written.find(section + "." + std::string(name)); },
+      problems);
+  for (auto& problem : check(seen.options, seen.image, section))
+    problems.push_back(std::move(problem));
+  if (!problems.empty()) throw ConfigError(problems);
+
+  const Chain chain = make_seen(seen, tensors, section);
+  std::map<std::string, at::Tensor> by_name;
+  NamedTensors all;
+  for (const auto& [name, tensor] : tensors) {
+    all.emplace_back(name.text('/'), tensor);
+    by_name[all.back().first] = tensor;
+  }
+  load(chain, all, source);  // into nothing: only its strict comparison is wanted
+  for (const auto& [name, nothing] : state(chain))
+    seen.tensors.emplace_back(name, by_name.at(name));
+  seen.whole =
+      std::ranges::none_of(chain.stages, [](const auto& stage) { return stage == nullptr; });
+  return seen;
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,100 @@
+#include "tensor_names.hpp"
+
+#include <m2mkd/base/error.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+#include <set>
+
+namespace m2mkd {
+
+namespace {
+
+constexpr std::string_view blocks = "blocks.";
+
+// The number at the front of `text`, which `mark` ends; it is cut off with its mark. Nothing when
+// there is none.
+std::optional<std::int64_t> take_number(std::string_view& text, char mark) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto length = static_cast<std::size_t>(end - text.data());
+  if (error != std::errc() || number < 0 || length == text.size() || text[length] != mark)
+    return std::nullopt;
+  if (text[0] == '0' && length > 1) return std::nullopt;  // "01" would come back as "1"
+  text.remove_prefix(length + 1);
+  return number;
+}
+
+std::string with_block(const std::string& key, std::int64_t shift) {
+  std::string_view rest = key;
+  rest.remove_prefix(blocks.size());
+  const auto block = take_number(rest, '.').value();
+  return fmt::format("{}{}.{}", blocks, block + shift, rest);
+}
+
+}  // namespace
+
+std::string StagedName::text(char mark) const {
+  return stage < 0 ? fmt::format("shared{}{}", mark, key)
+                   : fmt::format("stages{0}{1}{0}{2}", mark, stage, key);
+}
+
+std::optional<StagedName> parse_staged(const std::string& name) {
+  for (const char mark : {'/', '.'}) {
+    std::string_view rest = name;
+    if (rest.starts_with(std::string("shared") + mark) && rest.size() > 7)
+      return StagedName{-1, std::string(rest.substr(7))};
+    if (!rest.starts_with(std::string("stages") + mark)) continue;
+    rest.remove_prefix(7);
+    const auto stage = take_number(rest, mark);
+    if (stage && *stage < kMostStages && !rest.empty())
+      return StagedName{static_cast<int>(*stage), std::string(rest)};
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> block_of(const std::string& key) {
+  std::string_view rest = key;
+  if (!rest.starts_with(blocks)) return std::nullopt;
+  rest.remove_prefix(blocks.size());
+  return take_number(rest, '.');
+}
+
+std::vector<std::int64_t> blocks_per_stage(const std::vector<StagedName>& names) {
+  std::vector<std::set<std::int64_t>> seen;
+  for (const auto& name : names) {
+    if (name.stage < 0) continue;
+    const auto stage = static_cast<std::size_t>(name.stage);
+    if (seen.size() <= stage) seen.resize(stage + 1);
+    if (const auto block = block_of(name.key)) seen[stage].insert(*block);
+  }
+  std::vector<std::int64_t> depths;
+  for (const auto& stage : seen) depths.push_back(static_cast<std::int64_t>(stage.size()));
+  return depths;
+}
+
+std::string flat_name(const StagedName& name, const std::vector<std::int64_t>& depths) {
+  if (name.stage < 0) return name.text('.');
+  if (!block_of(name.key)) return name.key;
+  return with_block(name.key,
+                    std::accumulate(depths.begin(), depths.begin() + name.stage, std::int64_t{0}));
+}
+
+StagedName staged_name(const std::string& flat, const std::vector<std::int64_t>& depths) {
+  if (auto staged = parse_staged(flat); staged && staged->stage < 0) return *staged;
+  const auto is = [&](const char* part) {
+    return flat == part || flat.starts_with(std::string(part) + ".");
+  };
+  if (is("patch_embed") || is("pos_embed") || is("cls_token")) return {0, flat};
+  if (is("norm") || is("head")) return {static_cast<int>(depths.size()) - 1, flat};
+  const auto block = block_of(flat);
+  if (!block)
+    fail("tensor '{}' belongs to no part of a vision transformer that this program has", flat);
+  std::int64_t first = 0;
+  for (std::size_t stage = 0; stage < depths.size(); first += depths[stage++])
+    if (*block < first + depths[stage]) return {static_cast<int>(stage), with_block(flat, -first)};
+  fail("tensor '{}' lies beyond the {} blocks of the stages", flat, first);
+}
+
+}  // namespace m2mkd

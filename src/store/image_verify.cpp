@@ -1,0 +1,36 @@
+#include <m2mkd/store/image_file.hpp>
+
+#include "digest.hpp"
+#include "h5.hpp"
+#include "image_layout.hpp"
+
+namespace m2mkd {
+
+std::vector<std::string> verify_image_file(const std::filesystem::path& path) {
+  const ImageFile file(path);  // labels and structure are compared here
+  Digest digest;
+  std::vector<std::byte> image(static_cast<std::size_t>(file.image_bytes()));
+  for (std::int64_t i = 0; i < file.info().count; ++i) {
+    file.read(i, image);
+    digest.add(image.data(), image.size());
+  }
+  const auto told = h5::reading(path, [&](hid_t open) {
+    const h5::Dataset images(
+        h5::check(H5Dopen2(open, file.info().is_tensor ? kTensorImages : kPixelImages, H5P_DEFAULT),
+                  "open images"));
+    return text_attribute(h5::read_attributes(images), h5::kDataDigest);
+  });
+  std::vector<std::string> damages;
+  const auto compare = [&](const std::string& what, const std::string& attribute,
+                           const std::string& expected) {
+    if (digest.hex() != expected)
+      damages.push_back(fmt::format("{}: damaged: their XXH3 is {}, attribute '{}' says {}", what,
+                                    digest.hex(), attribute, expected));
+  };
+  compare("images", h5::kDataDigest, told);
+  digest.add(file.labels().data(), file.labels().size_bytes());
+  compare("images and labels", "digest", file.info().digest);
+  return damages;
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# labels: mpi
+# USR1 in every phase saves a checkpoint and exits 75; the same command continues; the tensors of all modules have the bits of a run
+# that was never stopped. Ctrl-C on mpirun leaves the last checkpoint intact. Continuing on other ranks agrees to rounding.
+# shellcheck source=tests/support/cli.sh
+. "$(dirname "$0")/../support/cli.sh"
+longer=(--train.epochs 12 --final.epochs 12 --train.eval_epochs 4 --train.checkpoint_seconds 0.2)
+smoke 2 "$work/whole" "${longer[@]}" || fail "the undisturbed run"
+
+# How often the log announces this wave.
+announced() { grep -c "wave $2 of" "$1/run.log" 2>/dev/null || [ -f "$1/run.log" ] || echo 0; }
+
+# interrupted DIR SIGNAL RANKS WAVE: starts, waits until the wave begins, signals mpirun a moment later; prints the exit code.
+interrupted() {
+  local dir=$1 signal=$2 ranks=$3 wave=$4 rc=0 before
+  before=$(announced "$dir" "$wave")
+  mpirun -n "$ranks" "$m2mkd" run configs/smoke.ini --run.dir "$dir" "${longer[@]}" >>"$dir.out" 2>&1 &
+  local pid=$!
+  for _ in $(seq 400); do
+    [ "$(announced "$dir" "$wave")" -gt "$before" ] && break
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.02
+  done
+  sleep 0.15
+  kill "-$signal" "$pid" 2>/dev/null || true
+  wait "$pid" || rc=$?
+  echo "$rc"
+}
+
+stops=0
+for wave in 1 2 3 4 5; do
+  rc=$(interrupted "$work/cut" USR1 2 "$wave")
+  if [ "$rc" = 75 ]; then stops=$((stops + 1)); elif [ "$rc" != 0 ]; then tail -5 "$work/cut.out"; fail "exit $rc in wave $wave"; fi
+done
+[ "$stops" -ge 4 ] || fail "only $stops of 5 waves were stopped"
+smoke 2 "$work/cut" "${longer[@]}" || fail "continuing"
+compare tensors 0 "$work/whole" "$work/cut"
+echo "$stops stops by USR1"
+
+rc=$(interrupted "$work/killed" INT 2 2)
+[ "$rc" != 0 ] || fail "Ctrl-C was not noticed"
+smoke 2 "$work/killed" "${longer[@]}" || { tail -5 "$work/killed.out"; fail "continuing after Ctrl-C"; }
+compare tensors 0 "$work/whole" "$work/killed"
+
+longer+=(--train.precision fp64)
+smoke 2 "$work/two" "${longer[@]}" || fail "the undisturbed run in fp64"
+rc=$(interrupted "$work/three" USR1 2 2)
+smoke 3 "$work/three" "${longer[@]}" || fail "continuing on 3 ranks"
+grep -q 'rounding only' "$work/three.out" || fail "nothing said about another number of ranks"
+compare tensors 1e-6 "$work/three" "$work/two"
