@@ -1,3 +1,9 @@
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/plan/on_root.hpp>
@@ -6,12 +12,6 @@
 #include "bench_rows.hpp"
 #include "command.hpp"
 #include "parallel.hpp"
-
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <charconv>
-#include <cstdio>
 
 namespace m2mkd {
 
@@ -23,7 +23,8 @@ double seconds_flag(const CommandLine& line) {
   const auto& text = it->second;
   double seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || !(seconds >= 0 && seconds <= 3600))
+  if (error != std::errc() || end != text.data() + text.size() ||
+      !(seconds >= 0 && seconds <= 3600))
     throw ConfigError("--seconds " + text + ": seconds per row are needed, from 0 to 3600");
   return seconds;
 }
@@ -36,16 +37,20 @@ std::vector<std::string> job_names(const BenchItem& item) {
 
 std::string table_line(const BenchRow& row) {
   const auto names = job_names(row.item);
-  const std::string jobs = names.size() == 1 ? names.front() : fmt::format("{} .. {}", names.front(), names.back());
-  std::string text = fmt::format("{:<20}{:<26}{:>6}{:>11.2f}{:>8}{:>11.1f}", row.item.name, jobs, row.times.images,
-                                 row.times.step_seconds() * 1e3, row.times.seconds.size(), row.times.images_per_second());
-  if (row.gemm_gflops > 0) text += fmt::format("{:>11.2f}{:>11.1f}{:>8.1f}", row.gflops(), row.gemm_gflops, row.share_percent());
+  const std::string jobs =
+      names.size() == 1 ? names.front() : fmt::format("{} .. {}", names.front(), names.back());
+  std::string text = fmt::format("{:<20}{:<26}{:>6}{:>11.2f}{:>8}{:>11.1f}", row.item.name, jobs,
+                                 row.times.images, row.times.step_seconds() * 1e3,
+                                 row.times.seconds.size(), row.times.images_per_second());
+  if (row.gemm_gflops > 0)
+    text += fmt::format("{:>11.2f}{:>11.1f}{:>8.1f}", row.gflops(), row.gemm_gflops,
+                        row.share_percent());
   return text + "\n";
 }
 
 std::string table_head() {
-  return fmt::format("{:<20}{:<26}{:>6}{:>11}{:>8}{:>11}{:>11}{:>11}{:>8}\n", "step", "job", "images", "ms/step", "steps", "images/s",
-                     "GFLOP/s", "GEMM", "%");
+  return fmt::format("{:<20}{:<26}{:>6}{:>11}{:>8}{:>11}{:>11}{:>11}{:>8}\n", "step", "job",
+                     "images", "ms/step", "steps", "images/s", "GFLOP/s", "GEMM", "%");
 }
 
 nlohmann::json row_json(const BenchRow& row) {
@@ -63,20 +68,26 @@ nlohmann::json row_json(const BenchRow& row) {
   return json;
 }
 
-nlohmann::json bench_json(const std::vector<BenchRow>& rows, const MachineFacts& facts, const JobList& list) {
+nlohmann::json bench_json(const std::vector<BenchRow>& rows, const MachineFacts& facts,
+                          const JobList& list) {
   const auto& build = build_info();
   const auto& rates = facts.rates;
   nlohmann::json json{{"rows", nlohmann::json::array()}, {"ranks", nlohmann::json::array()}};
   for (const auto& row : rows) json["rows"].push_back(row_json(row));
   for (const auto& r : facts.ranks)
-    json["ranks"].push_back({{"host", r.host}, {"device", r.device}, {"threads", r.threads}, {"cores", r.cores}});
+    json["ranks"].push_back(
+        {{"host", r.host}, {"device", r.device}, {"threads", r.threads}, {"cores", r.cores}});
   json["machine"] = {{"gflops", rates.gflops},
-                     {"reduce_gb_s", facts.ranks.size() > 1 ? nlohmann::json(rates.reduce_gb_s) : nlohmann::json()},
+                     {"reduce_gb_s", facts.ranks.size() > 1 ? nlohmann::json(rates.reduce_gb_s)
+                                                            : nlohmann::json()},
                      {"memory_gb", rates.memory_gb},
                      {"disk_gb_s", rates.disk_gb_s},
                      {"ranks_per_node", rates.ranks_per_node}};
   json["precision"] = enum_name(list.jobs.front().train.precision);
-  json["build"] = {{"version", build.version}, {"git", build.git}, {"compiler", build.compiler}, {"build_type", build.build_type}};
+  json["build"] = {{"version", build.version},
+                   {"git", build.git},
+                   {"compiler", build.compiler},
+                   {"build_type", build.build_type}};
   return json;
 }
 
@@ -88,7 +99,8 @@ double training_rate(const std::vector<BenchRow>& rows, int ranks) {
   return median(std::move(rates));
 }
 
-ExitCode bench(const Config& config, const Session& session, double seconds, bool json, bool machine) {
+ExitCode bench(const Config& config, const Session& session, double seconds, bool json,
+               bool machine) {
   const auto& world = session.world();
   const bool root = world.rank() == 0, table = !json && !machine;
   const JobList list = make_jobs(config);
@@ -96,14 +108,16 @@ ExitCode bench(const Config& config, const Session& session, double seconds, boo
   std::vector<BenchRow> rows;
   for (const auto& item : bench_items(list)) {
     rows.push_back(measure(item, session, seconds));
-    if (rows.back().times.stopped) throw CollectiveError(fmt::format("bench was stopped while it timed '{}'", item.name));
+    if (rows.back().times.stopped)
+      throw CollectiveError(fmt::format("bench was stopped while it timed '{}'", item.name));
     if (root && table) fmt::print("{}", table_line(rows.back()));
     std::fflush(stdout);
   }
   if (table) return ExitCode::finished;
   MachineFacts facts = measure_machine(session, config.run.dir, config.machine);
   facts.rates.gflops = training_rate(rows, world.size());
-  if (root) fmt::print("{}", json ? bench_json(rows, facts, list).dump(1) + "\n" : machine_ini(facts));
+  if (root)
+    fmt::print("{}", json ? bench_json(rows, facts, list).dump(1) + "\n" : machine_ini(facts));
   return ExitCode::finished;
 }
 
@@ -113,9 +127,11 @@ ExitCode bench_command(const CommandLine& line) {
   const auto files = operands(line, 1, 100, "one or several CONFIG.ini");
   const double seconds = seconds_flag(line);
   const bool json = line.flags.contains("json"), machine = line.flags.contains("print-machine");
-  if (json && machine) throw ConfigError("--json holds the machine too: give --json or --print-machine");
+  if (json && machine)
+    throw ConfigError("--json holds the machine too: give --json or --print-machine");
   return in_session([&](Session& session) {
-    const std::string text = on_root(session.world(), [&] { return read_config(files, line).text(); });
+    const std::string text =
+        on_root(session.world(), [&] { return read_config(files, line).text(); });
     const Config config = Config::from_text(text, files.front());
     if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
     return bench(config, session, seconds, json, machine);

@@ -1,16 +1,16 @@
 #include "bench_machine.hpp"
 
-#include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/plan/on_root.hpp>
-#include <m2mkd/store/tensor_file.hpp>
+#include <algorithm>
+#include <fstream>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <fstream>
-#include <set>
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/store/tensor_file.hpp>
 
 namespace m2mkd {
 
@@ -22,9 +22,11 @@ constexpr std::int64_t elements = 16 << 20;  // 64 MB of floats
 constexpr double bytes = 4.0 * elements;
 constexpr int repetitions = 5;
 
-// Bytes that this process may use: the host's, or what its control group (a batch job's allocation) leaves of it.
+// Bytes that this process may use: the host's, or what its control group (a batch job's allocation)
+// leaves of it.
 double host_memory() {
-  double least = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  double least =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     if (!line.starts_with("0::/")) continue;
@@ -42,13 +44,14 @@ double rank_memory(const Session& session, const std::vector<RankInfo>& ranks) {
   const auto& mine = session.info();
   const auto device = session.device();
   if (device.is_cpu()) return host_memory() / mine.local_size;
-  const auto sharing =
-      std::ranges::count_if(ranks, [&](const RankInfo& r) { return r.host == mine.host && r.device == mine.device; });
+  const auto sharing = std::ranges::count_if(
+      ranks, [&](const RankInfo& r) { return r.host == mine.host && r.device == mine.device; });
   const auto all = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second;
   return static_cast<double>(all) / static_cast<double>(std::max<std::ptrdiff_t>(sharing, 1));
 }
 
-// Bytes per second through each rank's link: an all-reduce moves 2(n − 1)/n of the tensor, as the prediction has it.
+// Bytes per second through each rank's link: an all-reduce moves 2(n − 1)/n of the tensor, as the
+// prediction has it.
 double reduce_rate(const Session& session) {
   const auto& world = session.world();
   const at::Tensor tensor = at::zeros({elements}, at::dtype(at::kFloat).device(session.device()));
@@ -71,7 +74,8 @@ double disk_rate(const fs::path& run_dir) {
   std::error_code problem;
   const fs::path parent = fs::absolute(run_dir).parent_path();
   const bool usable = fs::is_directory(parent, problem) && access(parent.c_str(), W_OK) == 0;
-  const fs::path file = (usable ? parent : fs::temp_directory_path()) / fmt::format(".m2mkd-bench-{}.h5", getpid());
+  const fs::path file =
+      (usable ? parent : fs::temp_directory_path()) / fmt::format(".m2mkd-bench-{}.h5", getpid());
   // Random, so that a compressing file system has its work.
   const TensorFile contents{{}, {{"values", at::randn({elements})}}};
   const Stopwatch watch;
@@ -83,7 +87,8 @@ double disk_rate(const fs::path& run_dir) {
 
 }  // namespace
 
-MachineFacts measure_machine(const Session& session, const fs::path& run_dir, const MachineOptions& given) {
+MachineFacts measure_machine(const Session& session, const fs::path& run_dir,
+                             const MachineOptions& given) {
   const auto& world = session.world();
   MachineFacts facts;
   facts.ranks = session.all_infos();
@@ -91,7 +96,8 @@ MachineFacts measure_machine(const Session& session, const fs::path& run_dir, co
   std::vector<double> memory{-rank_memory(session, facts.ranks)};
   world.max(memory);
   facts.rates.memory_gb = -memory[0] * 1e-9;
-  facts.rates.disk_gb_s = std::stod(on_root(world, [&] { return fmt::format("{:.6g}", disk_rate(run_dir) * 1e-9); }));
+  facts.rates.disk_gb_s =
+      std::stod(on_root(world, [&] { return fmt::format("{:.6g}", disk_rate(run_dir) * 1e-9); }));
   facts.rates.ranks_per_node = session.info().local_size;
   return facts;
 }
@@ -100,9 +106,12 @@ std::string machine_ini(const MachineFacts& facts) {
   std::set<std::string> hosts;
   for (const auto& rank : facts.ranks) hosts.insert(rank.host);
   const auto& rates = facts.rates;
-  const auto number = [](double value) { return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value); };
-  std::string text = fmt::format("# m2mkd bench: {} rank(s) on {} host(s), device {}, {} thread(s) per rank\n[machine]\n",
-                                 facts.ranks.size(), hosts.size(), facts.ranks.front().device, facts.ranks.front().threads);
+  const auto number = [](double value) {
+    return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
+  };
+  std::string text = fmt::format(
+      "# m2mkd bench: {} rank(s) on {} host(s), device {}, {} thread(s) per rank\n[machine]\n",
+      facts.ranks.size(), hosts.size(), facts.ranks.front().device, facts.ranks.front().threads);
   text += "gflops = " + number(rates.gflops) + "\n";
   if (facts.ranks.size() == 1) text += "# Not measured: one rank has nobody to reduce with.\n";
   text += "reduce_gb_s = " + number(rates.reduce_gb_s) + "\n";

@@ -1,11 +1,11 @@
 #pragma once
 // The machine as `m2mkd bench` finds it: what predictions reckon with, per rank.
 
-#include <m2mkd/comm/session.hpp>
-#include <m2mkd/plan/config.hpp>
-
 #include <string>
 #include <vector>
+
+#include <m2mkd/comm/session.hpp>
+#include <m2mkd/plan/config.hpp>
 
 namespace m2mkd {
 
@@ -14,9 +14,10 @@ struct MachineFacts {
   std::vector<RankInfo> ranks;  ///< in rank order
 };
 
-/// Measures reduction and disk, reads memory. `run_dir`: the disk is that of its parent folder. `given`: reduction rate where one rank
-/// has nobody to reduce with. Collective.
-MachineFacts measure_machine(const Session& session, const std::filesystem::path& run_dir, const MachineOptions& given);
+/// Measures reduction and disk, reads memory. `run_dir`: the disk is that of its parent folder.
+/// `given`: reduction rate where one rank has nobody to reduce with. Collective.
+MachineFacts measure_machine(const Session& session, const std::filesystem::path& run_dir,
+                             const MachineOptions& given);
 
 /// As section [machine] of a configuration.
 std::string machine_ini(const MachineFacts& facts);

@@ -1,11 +1,11 @@
 #include "bench_rows.hpp"
 
+#include <algorithm>
+
 #include <m2mkd/data/loader.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/gemm.hpp>
-
-#include <algorithm>
 
 namespace m2mkd {
 
@@ -18,9 +18,11 @@ const Job* first(const JobList& list, const Test& test) {
   return it == list.jobs.end() ? nullptr : &*it;
 }
 
-// The job of the middle stage stands for its phase: first and last stages have an input or an output part of their own.
+// The job of the middle stage stands for its phase: first and last stages have an input or an
+// output part of their own.
 const Job* middle(const JobList& list, const Test& test) {
-  return first(list, [&](const Job& job) { return job.stage == job.model.stages() / 2 && test(job); });
+  return first(list,
+               [&](const Job& job) { return job.stage == job.model.stages() / 2 && test(job); });
 }
 
 // A pack computes the frozen prefix once, as far as its last stage needs it.
@@ -33,15 +35,19 @@ double pack_flops(const std::vector<const Job*>& jobs) {
   return own + prefix;
 }
 
-std::int64_t step_images(const Job& job) { return std::min(job.train.batch, std::max<std::int64_t>(1, job.shape.train_images)); }
+std::int64_t step_images(const Job& job) {
+  return std::min(job.train.batch, std::max<std::int64_t>(1, job.shape.train_images));
+}
 
 // As many images as a few forwards of a real evaluation hold on every rank.
 std::int64_t evaluation_images(const Job& job, int ranks) {
   constexpr std::int64_t forwards = 4;
-  return std::clamp<std::int64_t>(job.shape.test_images, 1, forwards * job.train.eval_batch * ranks);
+  return std::clamp<std::int64_t>(job.shape.test_images, 1,
+                                  forwards * job.train.eval_batch * ranks);
 }
 
-StepTimes time_item(const BenchItem& item, const TrainContext& context, const TimerOptions& options) {
+StepTimes time_item(const BenchItem& item, const TrainContext& context,
+                    const TimerOptions& options) {
   const Job& job = *item.jobs.front();
   if (item.kind == BenchItem::Kind::loading) {
     LoaderOptions loading;
@@ -54,7 +60,8 @@ StepTimes time_item(const BenchItem& item, const TrainContext& context, const Ti
     loading.dtype = job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
     TrainLoader loader(Dataset(job.data, Split::train), job.data, loading);
     // The first batches may have been prepared while nobody waited.
-    return time_loading(loader, context.group, {options.seconds, options.warm_up + job.data.loader_depth});
+    return time_loading(loader, context.group,
+                        {options.seconds, options.warm_up + job.data.loader_depth});
   }
   Builder builder({}, {}, context.group, context.device, Weights::random);
   std::vector<Task> pack;
@@ -62,9 +69,11 @@ StepTimes time_item(const BenchItem& item, const TrainContext& context, const Ti
     pack.push_back(builder.task(*each, {}));
     pack.back().options.batch = step_images(*each);
   }
-  if (item.kind == BenchItem::Kind::training) return time_training(std::move(pack), job.image_shape(), context, options);
-  return time_evaluation(pack.front().chain, job.image_shape(), job.train.precision, evaluation_images(job, context.group.size()),
-                         job.train.eval_batch, context, options);
+  if (item.kind == BenchItem::Kind::training)
+    return time_training(std::move(pack), job.image_shape(), context, options);
+  return time_evaluation(pack.front().chain, job.image_shape(), job.train.precision,
+                         evaluation_images(job, context.group.size()), job.train.eval_batch,
+                         context, options);
 }
 
 }  // namespace
@@ -75,16 +84,20 @@ std::vector<BenchItem> bench_items(const JobList& list) {
     if (job != nullptr) items.push_back({kind, name, {job}});
   };
   const auto training = BenchItem::Kind::training;
-  const auto of = [](Phase phase, Role role) { return [=](const Job& job) { return job.phase == phase && job.role == role; }; };
+  const auto of = [](Phase phase, Role role) {
+    return [=](const Job& job) { return job.phase == phase && job.role == role; };
+  };
   const auto compared = [](const Job& job) { return !job.teachers.empty(); };
 
-  const Job* pair = middle(list, [&](const Job& job) { return job.phase == Phase::distill && compared(job); });
+  const Job* pair =
+      middle(list, [&](const Job& job) { return job.phase == Phase::distill && compared(job); });
   if (pair == nullptr) pair = middle(list, of(Phase::distill, Role::student));
   add(training, "pair", pair);
   if (pair != nullptr) {
     BenchItem pack{training, "pack", {}};
     for (const auto& job : list.jobs)
-      if (job.phase == Phase::distill && job.context == pair->context && can_share(job, *pair)) pack.jobs.push_back(&job);
+      if (job.phase == Phase::distill && job.context == pair->context && can_share(job, *pair))
+        pack.jobs.push_back(&job);
     if (pack.jobs.size() > 1) items.push_back(std::move(pack));
   }
   add(training, "incubation", middle(list, of(Phase::incubate, Role::teacher)));
@@ -92,12 +105,15 @@ std::vector<BenchItem> bench_items(const JobList& list) {
   add(training, "finetune", first(list, of(Phase::finetune, Role::teacher)));
   const Job* end_to_end = first(list, [](const Job& job) { return job.name == "final.e2e"; });
   if (end_to_end == nullptr)
-    end_to_end = first(list, [&](const Job& job) { return job.phase == Phase::final && !compared(job); });
+    end_to_end =
+        first(list, [&](const Job& job) { return job.phase == Phase::final && !compared(job); });
   add(training, "end_to_end", end_to_end);
-  add(training, "kd", first(list, [&](const Job& job) { return job.phase == Phase::final && compared(job); }));
+  add(training, "kd",
+      first(list, [&](const Job& job) { return job.phase == Phase::final && compared(job); }));
   const Job* student = first(list, of(Phase::final, Role::student));
   add(BenchItem::Kind::evaluation, "evaluation", student);
-  if (student != nullptr && std::filesystem::exists(student->data.train)) add(BenchItem::Kind::loading, "loading", student);
+  if (student != nullptr && std::filesystem::exists(student->data.train))
+    add(BenchItem::Kind::loading, "loading", student);
   return items;
 }
 
@@ -109,7 +125,8 @@ BenchRow measure(const BenchItem& item, const Session& session, double seconds) 
   context.device = session.device();
   const Job& job = *item.jobs.front();
   if (item.kind != BenchItem::Kind::loading) {
-    row.flops_per_image = item.kind == BenchItem::Kind::evaluation ? job.cost.eval_flops : pack_flops(item.jobs);
+    row.flops_per_image =
+        item.kind == BenchItem::Kind::evaluation ? job.cost.eval_flops : pack_flops(item.jobs);
     // All ranks at once: cores may share their memory bandwidth and their clock's head-room.
     context.group.barrier();
     std::vector<double> rate{gemm_gflops(job.train.precision, context.device)};

@@ -1,12 +1,13 @@
 #pragma once
-// What `m2mkd bench` measures: which jobs of a configuration stand for which row, and one row's measurement.
+// What `m2mkd bench` measures: which jobs of a configuration stand for which row, and one row's
+// measurement.
+
+#include <string>
+#include <vector>
 
 #include <m2mkd/comm/session.hpp>
 #include <m2mkd/plan/recipe.hpp>
 #include <m2mkd/train/step_timer.hpp>
-
-#include <string>
-#include <vector>
 
 namespace m2mkd {
 
@@ -16,7 +17,8 @@ struct BenchItem {
   std::vector<const Job*> jobs;  ///< several: trained as one pack
 };
 
-/// The rows that this configuration has, in order. The jobs are those of `list`, which must outlive them.
+/// The rows that this configuration has, in order. The jobs are those of `list`, which must outlive
+/// them.
 std::vector<BenchItem> bench_items(const JobList& list);
 
 struct BenchRow {

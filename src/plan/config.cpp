@@ -156,7 +156,9 @@ void Config::validate(std::vector<std::string>& problems) {
     parse(init_keys(), "init", false);
     parse(incubate_keys(), "incubate", false);
     parse(distill_keys(), "distill", false);
-    parse(final_keys(), "final", false);
+    if (const std::string other = parse(final_keys(), "final", false).flops_of;
+        !other.empty() && std::ranges::count(known, other) == 0)
+      problems.push_back("final.flops_of = " + other + ": no such method; near: " + nearest(other, known));
     parse(hybrid_keys(), "hybrid", false);
     if (c.empty()) {
       run = parse(run_keys(), "run", false);

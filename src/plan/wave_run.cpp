@@ -42,9 +42,12 @@ Outcome run_pack(const std::vector<std::string>& names, const Group& group, int 
   }
   const DataOptions& data = list.find(names.front()).data;
   PackResult result = Trainer(std::move(pack), data, context).run();
-  for (auto& task : result.left) {
-    if (result.outcome == Outcome::stopped) break;
-    result.outcome = Trainer({task}, data, context).run().outcome;
+  while (result.outcome == Outcome::finished && !result.left.empty()) {
+    PackResult alone = Trainer({result.left.front()}, data, context).run();
+    result.outcome = alone.outcome;
+    // A job that has to restore once more goes on once more.
+    result.left.erase(result.left.begin());
+    result.left.insert(result.left.begin(), alone.left.begin(), alone.left.end());
   }
   return result.outcome;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Evaluation over any source of batches: what evaluate() does with a split, and the step timer with random images.
+// Evaluation over any source of batches: what evaluate() does with a split, and the step timer with
+// random images.
 
 #include <m2mkd/train/evaluator.hpp>
 

@@ -119,8 +119,7 @@ JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
   last_norm_ = wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
   bool skip = std::ranges::count(task_.skip_steps, step()) > 0;
   if (!std::isfinite(sums[0]) || (wants_norm && !std::isfinite(last_norm_))) {
-    if (options.non_finite == NonFinite::stop || (options.non_finite == NonFinite::restore && restores_ > 0))
-      stop_on_non_finite(sums);
+    if (options.non_finite == NonFinite::stop) stop_on_non_finite(sums);
     if (options.non_finite == NonFinite::restore && !skip) {
       task_.skip_steps.push_back(step());
       return Update::restore;

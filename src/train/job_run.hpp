@@ -80,7 +80,6 @@ class JobRun {
   at::Tensor sums_;          ///< (3) double on the device
   at::Tensor bad_images_;    ///< this rank's first forward of the step, to find the stage of a loss that is not finite
   double last_loss_ = 0, last_norm_ = 0, recent_rate_ = 0;
-  int restores_ = 0;
 };
 
 }  // namespace m2mkd

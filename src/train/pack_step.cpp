@@ -4,7 +4,8 @@
 
 namespace m2mkd {
 
-std::vector<double> pack_gradients(RunSpan runs, std::int64_t batches, const std::function<Batch()>& next, c10::Device device) {
+std::vector<double> pack_gradients(RunSpan runs, std::int64_t batches,
+                                   const std::function<Batch()>& next, c10::Device device) {
   for (const auto& run : runs) run->begin_step();
   for (std::int64_t i = 0; i < batches; ++i) {
     Batch batch = next();
@@ -26,7 +27,8 @@ std::vector<JobRun*> pack_update(RunSpan runs, std::span<const double> sums, dou
   std::vector<JobRun*> restore;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const auto mine = sums.subspan(i * JobRun::sum_count, JobRun::sum_count);
-    if (runs[i]->update(mine, seconds * runs[i]->task().flops_per_image / flops) == JobRun::Update::restore)
+    if (runs[i]->update(mine, seconds * runs[i]->task().flops_per_image / flops) ==
+        JobRun::Update::restore)
       restore.push_back(runs[i].get());
   }
   return restore;

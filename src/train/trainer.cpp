@@ -223,6 +223,11 @@ PackResult Trainer::run() {
   Impl& t = *impl_;
   t.restore();
   for (const auto& run : t.active) run->write_status("training");
+  // A job that may have to restore needs something to restore from its first step on.
+  if (t.active.front()->step() == 0 && std::ranges::any_of(t.active, [](const auto& run) {
+        return run->task().options.non_finite == NonFinite::restore;
+      }))
+    t.checkpoint();
   bool going = t.evaluate_start();
   while (going) {
     going = t.settle();

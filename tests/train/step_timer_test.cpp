@@ -1,7 +1,7 @@
+#include <numeric>
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-
-#include <numeric>
 
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/train/step_timer.hpp>
@@ -52,7 +52,8 @@ std::vector<bool> changed(const Chain& chain, const std::vector<at::Tensor>& bef
   std::vector<bool> result(chain.stages.size(), false);
   const auto now = parameters(chain);
   for (std::size_t i = 0; i < now.size(); ++i)
-    if (!at::equal(now[i].tensor, before[i])) result[static_cast<std::size_t>(std::stoi(now[i].name.substr(7)))] = true;
+    if (!at::equal(now[i].tensor, before[i]))
+      result[static_cast<std::size_t>(std::stoi(now[i].name.substr(7)))] = true;
   return result;
 }
 
@@ -102,9 +103,11 @@ TEST_F(StepTimer, TrainingStepsOfAPackTrainEveryJobAndNothingElse) {
   std::vector<Task> pack;
   for (const int i : {1, 2}) {
     const auto at = static_cast<std::size_t>(i);
-    pack.push_back(task(splice(meta, i, student.stages[at]), {i}, {splice(meta, i, teacher.stages[at])}));
+    pack.push_back(
+        task(splice(meta, i, student.stages[at]), {i}, {splice(meta, i, teacher.stages[at])}));
   }
-  const auto meta_before = copies(meta), teacher_before = copies(teacher), student_before = copies(student);
+  const auto meta_before = copies(meta), teacher_before = copies(teacher),
+             student_before = copies(student);
   const auto times = time_training(pack, kShape, {}, {0, 1});
   EXPECT_EQ(times.images, 10);
   ASSERT_EQ(times.seconds.size(), 1U);
@@ -114,8 +117,8 @@ TEST_F(StepTimer, TrainingStepsOfAPackTrainEveryJobAndNothingElse) {
   EXPECT_EQ(changed(teacher, teacher_before), std::vector<bool>(3, false));
 }
 
-// The division into forwards is the loader's: every sample once, whatever the memory. In double, because AdamW's first step is nearly
-// the gradient's sign.
+// The division into forwards is the loader's: every sample once, whatever the memory. In double,
+// because AdamW's first step is nearly the gradient's sign.
 TEST_F(StepTimer, ForwardsOfOneMicroBatchMakeTheSameStep) {
   std::vector<std::vector<at::Tensor>> after;
   for (const std::int64_t together : {0, 1, 2}) {
@@ -130,7 +133,8 @@ TEST_F(StepTimer, ForwardsOfOneMicroBatchMakeTheSameStep) {
     after.push_back(copies(whole));
   }
   for (std::size_t i = 0; i < after[0].size(); ++i)
-    for (const std::size_t k : {1U, 2U}) EXPECT_TRUE(at::allclose(after[k][i], after[0][i], 0, 1e-7));
+    for (const std::size_t k : {1U, 2U})
+      EXPECT_TRUE(at::allclose(after[k][i], after[0][i], 0, 1e-7));
 }
 
 TEST_F(StepTimer, EvaluationSeesEveryImageAndChangesNothing) {

@@ -1,6 +1,6 @@
 #pragma once
-// How long optimizer steps, evaluation and loading take. Steps and evaluation run exactly what the trainer runs, on random images and
-// labels, so that no data set is needed.
+// How long optimizer steps, evaluation and loading take. Steps and evaluation run exactly what the
+// trainer runs, on random images and labels, so that no data set is needed.
 
 #include <m2mkd/data/loader.hpp>
 #include <m2mkd/nn/models.hpp>
@@ -25,18 +25,24 @@ struct StepTimes {
   double images_per_second() const;
 };
 
-/// Calls `step` (for `images` images over the group) again and again. Collective: all ranks make the same number of calls.
-StepTimes time_steps(const std::function<void()>& step, std::int64_t images, const Communicator& group, const TimerOptions& options);
+/// Calls `step` (for `images` images over the group) again and again. Collective: all ranks make
+/// the same number of calls.
+StepTimes time_steps(const std::function<void()>& step, std::int64_t images,
+                     const Communicator& group, const TimerOptions& options);
 
-/// Optimizer steps of a pack on random batches: forwards, backwards, reduction, clipping, update. The tasks' weights change.
-/// Collective over context.group.
-StepTimes time_training(std::vector<Task> pack, const ImageShape& shape, const TrainContext& context, const TimerOptions& options);
+/// Optimizer steps of a pack on random batches: forwards, backwards, reduction, clipping, update.
+/// The tasks' weights change. Collective over context.group.
+StepTimes time_training(std::vector<Task> pack, const ImageShape& shape,
+                        const TrainContext& context, const TimerOptions& options);
 
-/// Evaluation of a chain on random images. A step is a pass over `images` of them, sharded over context.group, in forwards of `batch`.
-StepTimes time_evaluation(const Chain& chain, const ImageShape& shape, Precision precision, std::int64_t images, std::int64_t batch,
-                          const TrainContext& context, const TimerOptions& options);
+/// Evaluation of a chain on random images. A step is a pass over `images` of them, sharded over
+/// context.group, in forwards of `batch`.
+StepTimes time_evaluation(const Chain& chain, const ImageShape& shape, Precision precision,
+                          std::int64_t images, std::int64_t batch, const TrainContext& context,
+                          const TimerOptions& options);
 
-/// Preparing the training batches of a step when nothing else happens; each time is the mean of several steps where they are short.
+/// Preparing the training batches of a step when nothing else happens; each time is the mean of
+/// several steps where they are short.
 StepTimes time_loading(TrainLoader& loader, const Communicator& group, const TimerOptions& options);
 
 }  // namespace m2mkd

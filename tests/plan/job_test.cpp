@@ -1,0 +1,78 @@
+#include "plan/small_config.hpp"
+
+namespace m2mkd {
+namespace {
+
+using namespace test;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::string identity(const std::string& job, const Changes& changes = {}) {
+  return small_jobs(changes).find(job).identity();
+}
+std::vector<std::string> changes_of(const std::string& job, const std::string& key,
+                                    const std::string& value) {
+  return identity_differences(identity(job), identity(job, {{key, value}}));
+}
+
+TEST(Identity, IgnoresWhatDoesNotChangeTheWeights) {
+  const Changes neutral{{"train.max_steps", "3"},   {"train.forward_micro_batches", "1"},
+                        {"train.eval_batch", "7"},  {"train.eval_epochs", "1"},
+                        {"train.log_steps", "true"}, {"train.log_seconds", "3"},
+                        {"train.bucket_mb", "4"},   {"train.checkpoint_seconds", "5"},
+                        {"train.keep_checkpoints", "true"}, {"run.dir", "/elsewhere"},
+                        {"run.threads", "3"},       {"machine.gflops", "1"},
+                        {"data.train", "/no/train.h5"}, {"data.loader_depth", "9"},
+                        {"run.note", "words"}};
+  for (const auto& [key, value] : neutral)
+    for (const auto* job : {"pretrain", "distill.1", "final.m2mkd"})
+      EXPECT_THAT(changes_of(job, key, value), IsEmpty()) << key;
+}
+
+TEST(Identity, ChangesWithEverythingThatChangesTheWeights) {
+  const Changes science{{"train.lr", "0.125"},        {"train.epochs", "3"},
+                        {"train.min_lr", "1e-4"},     {"train.warmup_share", "0.5"},
+                        {"train.cosine", "published"}, {"train.batch", "32"},
+                        {"train.micro_batch", "8"},   {"train.weight_decay", "0.5"},
+                        {"train.clip_grad", "1"},     {"train.precision", "fp64"},
+                        {"train.adam_eps", "1e-6"},   {"distill.alpha", "0.25"},
+                        {"distill.tau", "2"},         {"distill.kd_per", "element"},
+                        {"data.flip", "0.5"},         {"data.mixup", "0.8"},
+                        {"data.smoothing", "0.1"},    {"data.count", "900"},
+                        {"data.order", "sequential"}, {"student.experts", "4"},
+                        {"student.drop_path", "0.1"}, {"teacher.mlp_ratio", "2"},
+                        {"meta.norm_eps", "1e-5"},    {"run.seed", "1"}};
+  for (const auto& [key, value] : science)
+    EXPECT_FALSE(changes_of("distill.1", key, value).empty()) << key;
+}
+
+TEST(Identity, HoldsOnlyWhatTheJobUses) {
+  EXPECT_THAT(changes_of("final.m2mkd", "teacher.mlp_ratio", "2"), IsEmpty());
+  EXPECT_THAT(changes_of("final.m2mkd", "final.tau", "2"), IsEmpty());
+  EXPECT_THAT(changes_of("pretrain", "student.experts", "4"), IsEmpty());
+  EXPECT_THAT(changes_of("distill.1", "final.lr", "1"), IsEmpty());
+  EXPECT_NE(identity("distill.0"), identity("distill.1"));
+}
+
+TEST(IdentityDifferences, NameTheKeyAndBothValues) {
+  EXPECT_THAT(changes_of("distill.1", "train.lr", "0.125"),
+              ElementsAre("train.lr: 0.002 -> 0.125"));
+  EXPECT_THAT(identity_differences("a = 1\nb = 2\n", "b = 2\nc = 3\n"),
+              ElementsAre("a: 1 -> (none)", "c: (none) -> 3"));
+  EXPECT_THAT(identity_differences(identity("final.m2mkd"), identity("final.m2mkd")), IsEmpty());
+}
+
+TEST(Job, CountsMicroBatchesOfAPartBatch) {
+  EXPECT_EQ(small_jobs({{"train.batch", "10"}, {"train.micro_batch", "4"}}).find("pretrain").micro_batches(), 3);
+  EXPECT_EQ(small_jobs({{"train.batch", "4000"}, {"train.micro_batch", "300"}}).find("pretrain").micro_batches(), 4)
+      << "a batch is never larger than the data set";
+}
+
+TEST(Job, NamesEveryParentOnce) {
+  EXPECT_THAT(small_jobs().find("distill.1").parents(), ElementsAre("pretrain", "finetune"));
+  EXPECT_THAT(small_jobs().find("finetune").parents(), SizeIs(3));
+}
+
+}  // namespace
+}  // namespace m2mkd
