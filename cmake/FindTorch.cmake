@@ -43,6 +43,8 @@ find_package_handle_standard_args(
 if(Torch_FOUND AND NOT TARGET Torch::cpu)
   add_library(Torch::cpu INTERFACE IMPORTED)
   target_include_directories(Torch::cpu SYSTEM INTERFACE ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
+  # The wheel is built with NDEBUG, and some of its classes have another layout without.
+  target_compile_definitions(Torch::cpu INTERFACE NDEBUG)
   # The libraries are registered by static initialisers, so they must stay linked even where no symbol is called.
   target_link_libraries(Torch::cpu INTERFACE ${TORCH_torch_cpu_LIBRARY} ${TORCH_c10_LIBRARY} Threads::Threads)
   target_link_options(Torch::cpu INTERFACE -Wl,-rpath,${torch_prefix}/lib)

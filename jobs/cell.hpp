@@ -1,10 +1,10 @@
 #pragma once
 // A number in a table for people.
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <string>
+
+#include <fmt/format.h>
 
 namespace m2mkd {
 

@@ -1,12 +1,13 @@
 #pragma once
-// The commands of `m2mkd`. Each takes its words and flags and returns the exit code; errors are exceptions that main() maps.
+// The commands of `m2mkd`. Each takes its words and flags and returns the exit code; errors are
+// exceptions that main() maps.
+
+#include <string>
+#include <vector>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/config/settings.hpp>
 #include <m2mkd/plan/config.hpp>
-
-#include <string>
-#include <vector>
 
 namespace m2mkd {
 
@@ -28,8 +29,10 @@ ExitCode status_command(const CommandLine& line);
 ExitCode report_command(const CommandLine& line);
 ExitCode bench_command(const CommandLine& line);
 
-/// The words after the command, at least `least` and at most `most`; a ConfigError says what is expected otherwise.
-std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most, const std::string& expected);
+/// The words after the command, at least `least` and at most `most`; a ConfigError says what is
+/// expected otherwise.
+std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most,
+                                  const std::string& expected);
 
 /// The configuration of the .ini files among `words` and the dotted flags.
 Config read_config(const std::vector<std::string>& words, const CommandLine& line);

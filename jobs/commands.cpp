@@ -4,9 +4,12 @@ namespace m2mkd {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table{
-      {"run", "train everything that is not finished, under mpirun or alone",
-       "m2mkd run CONFIG.ini... [--run.dir DIR] [--run.seed N] [--run.methods e2e,kd] [--run.jobs distill.2] [--section.key VALUE]\n\n"
-       "Runs the jobs of all methods in waves, ranks divided into groups, and prints the comparison table. The same command\n"
+      {"run",
+       "train everything that is not finished, under mpirun or alone",
+       "m2mkd run CONFIG.ini... [--run.dir DIR] [--run.seed N] [--run.methods e2e,kd] [--run.jobs "
+       "distill.2] [--section.key VALUE]\n\n"
+       "Runs the jobs of all methods in waves, ranks divided into groups, and prints the "
+       "comparison table. The same command\n"
        "continues after a stop. USR1 stops at the next step with checkpoints saved (exit 75).\n\n"
        "  --print-config    the resolved configuration, and nothing else\n"
        "  --run.redo        train jobs anew whose settings changed\n"
@@ -14,61 +17,81 @@ const std::vector<Command>& commands() {
        {},
        {"print-config"},
        run_command},
-      {"plan", "what a run would do on any number of ranks, without starting it",
+      {"plan",
+       "what a run would do on any number of ranks, without starting it",
        "m2mkd plan CONFIG.ini... --ranks N [--json] [--section.key VALUE]\n\n"
        "Waves, groups, packs, jobs, parameters, FLOPs, memory and predicted time by [machine].\n",
        {"ranks"},
        {"json"},
        plan_command},
-      {"eval", "accuracy of a module file on a packed data set",
-       "m2mkd eval MODEL.h5 [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key VALUE]\n\n"
+      {"eval",
+       "accuracy of a module file on a packed data set",
+       "m2mkd eval MODEL.h5 [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key "
+       "VALUE]\n\n"
        "  --logits OUT.h5   write /logits float32[N,C] and /labels int32[N]\n",
        {"logits"},
        {},
        eval_command},
-      {"inspect", "what a file of this program holds",
+      {"inspect",
+       "what a file of this program holds",
        "m2mkd inspect FILE.h5 [--verify] [--json]\n\n"
-       "Module files, checkpoints, metrics, summaries, packed data sets: provenance, results, stages with their parameters,\n"
+       "Module files, checkpoints, metrics, summaries, packed data sets: provenance, results, "
+       "stages with their parameters,\n"
        "every tensor with type, shape and digest.\n\n"
-       "  --verify          read everything and compare the digests; names what is damaged and exits 1\n"
+       "  --verify          read everything and compare the digests; names what is damaged and "
+       "exits 1\n"
        "  --json            everything as one JSON object, texts in full\n",
        {},
        {"verify", "json"},
        inspect_command},
-      {"convert", "module files to and from .safetensors",
+      {"convert",
+       "module files to and from .safetensors",
        "m2mkd convert IN OUT --model NAME [--stages 6,6,6,6] [--section.key VALUE]\n\n"
-       "By suffix: .h5 and .safetensors, both ways, bit by bit. Names in .safetensors are timm's, blocks counted through the network\n"
-       "(blocks.5.attn.qkv.weight), or stages.<i>.<key> where the file holds only a part of a network. Every tensor must fit the\n"
+       "By suffix: .h5 and .safetensors, both ways, bit by bit. Names in .safetensors are timm's, "
+       "blocks counted through the network\n"
+       "(blocks.5.attn.qkv.weight), or stages.<i>.<key> where the file holds only a part of a "
+       "network. Every tensor must fit the\n"
        "model; all are listed.\n\n"
        "  --model NAME      vit or vmoe\n"
-       "  --stages 3,3      blocks per stage; needed for flat names that were not written by this program\n"
-       "  --teacher.heads N (or meta, student) what weights do not tell, or shall be checked: adds the configuration that\n"
+       "  --stages 3,3      blocks per stage; needed for flat names that were not written by this "
+       "program\n"
+       "  --teacher.heads N (or meta, student) what weights do not tell, or shall be checked: adds "
+       "the configuration that\n"
        "                    m2mkd eval needs\n",
        {"model", "stages"},
        {},
        convert_command},
-      {"status", "how far a run is",
+      {"status",
+       "how far a run is",
        "m2mkd status RUN_DIR [--json]\n\n"
-       "One line per job: state, epoch, step, loss, last accuracy, images/s, time left, and how long ago that was written (STALE:\n"
-       "at work, but silent for more than two minutes). Reads files only; the run goes on undisturbed.\n",
+       "One line per job: state, epoch, step, loss, last accuracy, images/s, time left, and how "
+       "long ago that was written (STALE:\n"
+       "at work, but silent for more than two minutes). Reads files only; the run goes on "
+       "undisturbed.\n",
        {},
        {"json"},
        status_command},
-      {"report", "the comparison of one or several runs",
+      {"report",
+       "the comparison of one or several runs",
        "m2mkd report RUN_DIR... [--json]\n\n"
-       "The table of one run; for several, per method mean and standard deviation, and the difference to the first method over\n"
+       "The table of one run; for several, per method mean and standard deviation, and the "
+       "difference to the first method over\n"
        "pairs of the same seed with its 95 % interval (Student's t).\n\n"
        "  --json            all numbers, those of each run among them\n",
        {},
        {"json"},
        report_command},
-      {"bench", "images/s of the training steps of a configuration",
-       "m2mkd bench CONFIG.ini... [--json] [--print-machine] [--seconds S] [--section.key VALUE]\n\n"
-       "A pair step, an incubation step, an end-to-end step, a pack, evaluation and loading, each with its share of the measured\n"
+      {"bench",
+       "images/s of the training steps of a configuration",
+       "m2mkd bench CONFIG.ini... [--json] [--print-machine] [--seconds S] [--section.key "
+       "VALUE]\n\n"
+       "A pair step, an incubation step, an end-to-end step, a pack, evaluation and loading, each "
+       "with its share of the measured\n"
        "GEMM rate.\n\n"
        "  --seconds S       time per row, 2 by default\n"
        "  --json            the same numbers, and the machine's\n"
-       "  --print-machine   a [machine] section with measured rates, to be given to `run` and `plan` as a further file\n",
+       "  --print-machine   a [machine] section with measured rates, to be given to `run` and "
+       "`plan` as a further file\n",
        {"seconds"},
        {"json", "print-machine"},
        bench_command},

@@ -1,12 +1,12 @@
 #include "comparison.hpp"
 
-#include <m2mkd/base/error.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 #include <sstream>
+
+#include <m2mkd/base/error.hpp>
 
 namespace m2mkd {
 

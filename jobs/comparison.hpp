@@ -2,13 +2,13 @@
 // Several runs of one study side by side: per method means, and differences between runs of the
 // same seed.
 
-#include "statistics.hpp"
-
-#include <m2mkd/store/table_file.hpp>
-
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include <m2mkd/store/table_file.hpp>
+
+#include "statistics.hpp"
 
 namespace m2mkd {
 

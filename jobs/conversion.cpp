@@ -1,18 +1,18 @@
 #include "conversion.hpp"
 
-#include "file_json.hpp"
-#include "seen_model.hpp"
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/config.hpp>
 #include <m2mkd/store/safetensors.hpp>
-#include <nlohmann/json.hpp>
 
-#include <ATen/ATen.h>
-
-#include <algorithm>
-#include <numeric>
-#include <set>
+#include "file_json.hpp"
+#include "seen_model.hpp"
 
 namespace m2mkd {
 

@@ -1,14 +1,14 @@
 #pragma once
 // Module files (.h5) to .safetensors and back.
 
-#include "tensor_names.hpp"
-
-#include <m2mkd/nn/models.hpp>
-
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <m2mkd/nn/models.hpp>
+
+#include "tensor_names.hpp"
 
 namespace m2mkd {
 

@@ -1,7 +1,7 @@
+#include <algorithm>
+
 #include "command.hpp"
 #include "conversion.hpp"
-
-#include <algorithm>
 
 namespace m2mkd {
 

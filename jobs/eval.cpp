@@ -1,3 +1,9 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include <ATen/ATen.h>
+
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/on_root.hpp>
@@ -8,12 +14,6 @@
 #include "command.hpp"
 #include "parallel.hpp"
 
-#include <ATen/ATen.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <filesystem>
-
 namespace m2mkd {
 
 namespace {
@@ -22,27 +22,35 @@ namespace fs = std::filesystem;
 
 // What the model was trained on may be far away: its sizes stand in the file.
 std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& attributes) {
-  std::vector<std::pair<std::string, std::string>> settings{{"data.train", ""}, {"data.count", "1"}, {"data.test_count", "0"},
-                                                            {"data.validation_images", "0"}, {"data.train_images", "0"}};
+  std::vector<std::pair<std::string, std::string>> settings{{"data.train", ""},
+                                                            {"data.count", "1"},
+                                                            {"data.test_count", "0"},
+                                                            {"data.validation_images", "0"},
+                                                            {"data.train_images", "0"}};
   for (const auto* name : {"channels", "image_size", "classes"})
-    settings.emplace_back(std::string("data.") + name, std::to_string(integer_attribute(attributes, std::string("data.") + name)));
+    settings.emplace_back(
+        std::string("data.") + name,
+        std::to_string(integer_attribute(attributes, std::string("data.") + name)));
   return settings;
 }
 
-Config stored_config(const fs::path& model, const Attributes& attributes, const std::vector<std::string>& files,
-                     const CommandLine& line) {
-  if (!attributes.contains("config")) fail("{} holds no configuration: it is not a module file of this program", model.string());
+Config stored_config(const fs::path& model, const Attributes& attributes,
+                     const std::vector<std::string>& files, const CommandLine& line) {
+  if (!attributes.contains("config"))
+    fail("{} holds no configuration: it is not a module file of this program", model.string());
   auto settings = data_sizes(attributes);
   settings.insert(settings.end(), line.settings.begin(), line.settings.end());
   return Config::read({files.begin(), files.end()}, settings, text_attribute(attributes, "config"));
 }
 
 // Every rank fills in its rows; the sum over ranks is the whole.
-void write_logits(const std::string& path, at::Tensor logits, const Dataset& dataset, const Communicator& world) {
+void write_logits(const std::string& path, at::Tensor logits, const Dataset& dataset,
+                  const Communicator& world) {
   world.sum(logits);
   if (world.rank() != 0) return;
   const at::Tensor labels = at::empty({dataset.size()}, at::kInt);
-  for (std::int64_t i = 0; i < dataset.size(); ++i) labels.mutable_data_ptr<std::int32_t>()[i] = dataset.label(i);
+  for (std::int64_t i = 0; i < dataset.size(); ++i)
+    labels.mutable_data_ptr<std::int32_t>()[i] = dataset.label(i);
   TensorFile file;
   file.tensors = {{"logits", logits.to(at::kFloat)}, {"labels", labels}};
   write_tensor_file(path, file);
@@ -58,12 +66,16 @@ ExitCode eval_command(const CommandLine& line) {
   return in_session([&](Session& session) {
     const auto& world = session.world();
     std::string job_name;
-    const Config config = Config::from_text(on_root(world, [&] {
-      const Attributes attributes = read_attributes(model);
-      const Config found = stored_config(model, attributes, {words.begin() + 1, words.end()}, line);
-      make_jobs(found);
-      return found.text();
-    }), model.string());
+    const Config config =
+        Config::from_text(on_root(world,
+                                  [&] {
+                                    const Attributes attributes = read_attributes(model);
+                                    const Config found = stored_config(
+                                        model, attributes, {words.begin() + 1, words.end()}, line);
+                                    make_jobs(found);
+                                    return found.text();
+                                  }),
+                          model.string());
     job_name = on_root(world, [&] { return text_attribute(read_attributes(model), "job"); });
     const JobList list = make_jobs(config);
     const Job& job = list.find(job_name);
@@ -72,20 +84,25 @@ ExitCode eval_command(const CommandLine& line) {
     const std::vector<Chain> chains{builder.published(job, model)};
     const Dataset dataset(job.data, Split::test);
     at::Tensor logits;
-    if (line.flags.contains("logits")) logits = at::zeros({dataset.size(), job.shape.classes}, at::kDouble);
+    if (line.flags.contains("logits"))
+      logits = at::zeros({dataset.size(), job.shape.classes}, at::kDouble);
     const Stopwatch watch;
-    const auto accuracy = evaluate(chains, {dataset, job.data, job.train.eval_batch, job.train.precision, world, session.device()},
-                                   [&](std::int64_t first, const at::Tensor& z) {
-                                     if (logits.defined()) logits.narrow(0, first, z.size(0)).copy_(z);
-                                   });
+    const auto accuracy = evaluate(
+        chains,
+        {dataset, job.data, job.train.eval_batch, job.train.precision, world, session.device()},
+        [&](std::int64_t first, const at::Tensor& z) {
+          if (logits.defined()) logits.narrow(0, first, z.size(0)).copy_(z);
+        });
     if (!accuracy) return ExitCode::stopped;
     const double seconds = watch.seconds();
     if (logits.defined()) write_logits(line.flags.at("logits"), logits, dataset, world);
     if (world.rank() == 0) {
       const auto& a = accuracy->front();
-      fmt::print("{:<24}{:>9}{:>9}{:>7}{:>9}{:>9}{:>11}\n{:<24}{:>9}{:>9.2f}{:>7.2f}{:>9.2f}{:>9.4f}{:>11.0f}\n", "model", "images",
-                 "acc1 %", "±se", "acc5 %", "loss", "images/s", job.name, a.count, a.acc1, a.standard_error(), a.acc5, a.loss,
-                 static_cast<double>(a.count) / seconds);
+      fmt::print(
+          "{:<24}{:>9}{:>9}{:>7}{:>9}{:>9}{:>11}\n{:<24}{:>9}{:>9.2f}{:>7.2f}{:>9.2f}{:>9.4f}{:>11."
+          "0f}\n",
+          "model", "images", "acc1 %", "±se", "acc5 %", "loss", "images/s", job.name, a.count,
+          a.acc1, a.standard_error(), a.acc5, a.loss, static_cast<double>(a.count) / seconds);
     }
     return ExitCode::finished;
   });

@@ -1,13 +1,14 @@
 #include "file_json.hpp"
 
-#include "tensor_names.hpp"
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/store/image_file.hpp>
-#include <nlohmann/json.hpp>
 
-#include <map>
-#include <set>
+#include "tensor_names.hpp"
 
 namespace m2mkd {
 

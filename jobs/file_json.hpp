@@ -3,8 +3,9 @@
 
 #include <filesystem>
 
-#include <m2mkd/store/table_file.hpp>
 #include <nlohmann/json_fwd.hpp>
+
+#include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
 

@@ -1,12 +1,12 @@
-#include "command.hpp"
-#include "file_json.hpp"
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "file_json.hpp"
 
 namespace m2mkd {
 

@@ -1,33 +1,36 @@
 // m2mkd: picks a command, runs it, maps an exception to its exit code.
 
+#include <algorithm>
+#include <cstdio>
+
+#include <malloc.h>
+
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/comm/session.hpp>
 
 #include "commands.hpp"
 
-#include <malloc.h>
-
-#include <algorithm>
-#include <cstdio>
-
 namespace m2mkd {
 namespace {
 
 std::string help_text() {
   std::string text = "m2mkd <command> [CONFIG.ini ...] [--section.key VALUE ...]\n\n";
-  for (const auto& command : commands()) text += fmt::format("  {:<9}{}\n", command.name, command.summary);
+  for (const auto& command : commands())
+    text += fmt::format("  {:<9}{}\n", command.name, command.summary);
   return text +
          "\n  m2mkd <command> --help    its flags\n  m2mkd --version\n  m2mkd --build-info\n"
          "  m2mkd --print-defaults    a commented configuration with every key\n\n"
-         "Exit codes: 0 finished, 1 failed, 2 usage or configuration, 75 stopped with checkpoints saved (run again to continue),\n"
+         "Exit codes: 0 finished, 1 failed, 2 usage or configuration, 75 stopped with checkpoints "
+         "saved (run again to continue),\n"
          "76 no progress over several restarts. Log level: M2MKD_LOG=debug.\n";
 }
 
 std::string build_text() {
   const auto& build = build_info();
-  return fmt::format("version    {}\ngit        {}\ncompiler   {}\nbuild type {}\ncuda       {}\n", build.version, build.git,
-                     build.compiler, build.build_type, build.cuda ? "yes" : "no");
+  return fmt::format("version    {}\ngit        {}\ncompiler   {}\nbuild type {}\ncuda       {}\n",
+                     build.version, build.git, build.compiler, build.build_type,
+                     build.cuda ? "yes" : "no");
 }
 
 ExitCode dispatch(const std::vector<std::string>& arguments) {
@@ -41,19 +44,22 @@ ExitCode dispatch(const std::vector<std::string>& arguments) {
   if (first == "--build-info") return print(build_text());
   if (first == "--print-defaults") return print(Config::defaults_text());
 
-  const auto command = std::ranges::find_if(commands(), [&](const Command& c) { return first == c.name; });
+  const auto command =
+      std::ranges::find_if(commands(), [&](const Command& c) { return first == c.name; });
   if (command == commands().end()) {
     std::vector<std::string> names;
     for (const auto& c : commands()) names.emplace_back(c.name);
     const std::string near = nearest(first, names);
-    throw ConfigError("unknown command '" + first + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?") +
+    throw ConfigError("unknown command '" + first + "'" +
+                      (near.empty() ? "" : "; did you mean '" + near + "'?") +
                       " (m2mkd --help lists them)");
   }
   if (std::ranges::count(arguments, "--help") > 0) return print(command->help);
   return command->run(split_command_line(arguments, command->value_flags, command->switches));
 }
 
-// Large temporaries come and go with every step: keep their memory instead of mapping it anew each time (2x on CPUs).
+// Large temporaries come and go with every step: keep their memory instead of mapping it anew each
+// time (2x on CPUs).
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -61,15 +67,18 @@ void keep_freed_memory() {
 
 }  // namespace
 
-std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most, const std::string& expected) {
+std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most,
+                                  const std::string& expected) {
   std::vector<std::string> words(line.words.begin() + 1, line.words.end());
   if (words.size() < least || words.size() > most)
-    throw ConfigError("m2mkd " + line.words.front() + " expects " + expected + " (m2mkd " + line.words.front() + " --help)");
+    throw ConfigError("m2mkd " + line.words.front() + " expects " + expected + " (m2mkd " +
+                      line.words.front() + " --help)");
   return words;
 }
 
 Config read_config(const std::vector<std::string>& words, const CommandLine& line) {
-  return Config::read(std::vector<std::filesystem::path>(words.begin(), words.end()), line.settings);
+  return Config::read(std::vector<std::filesystem::path>(words.begin(), words.end()),
+                      line.settings);
 }
 
 }  // namespace m2mkd

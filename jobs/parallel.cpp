@@ -1,12 +1,12 @@
 #include "parallel.hpp"
 
-#include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stop.hpp>
-#include <m2mkd/plan/on_root.hpp>
-
 #include <chrono>
 #include <cstdio>
 #include <thread>
+
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
+#include <m2mkd/plan/on_root.hpp>
 
 namespace m2mkd {
 

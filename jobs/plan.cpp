@@ -1,14 +1,14 @@
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/recipe.hpp>
 
 #include "command.hpp"
-
-#include <m2mkd/base/stopwatch.hpp>
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <charconv>
-#include <cstdio>
 
 namespace m2mkd {
 
@@ -44,7 +44,8 @@ nlohmann::json job_json(const Job& job) {
 }
 
 nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, int ranks) {
-  nlohmann::json json{{"ranks", ranks}, {"jobs", nlohmann::json::array()}, {"waves", nlohmann::json::array()}};
+  nlohmann::json json{
+      {"ranks", ranks}, {"jobs", nlohmann::json::array()}, {"waves", nlohmann::json::array()}};
   double seconds = 0, disk = 0;
   for (const auto& job : list.jobs) {
     json["jobs"].push_back(job_json(job));
@@ -64,28 +65,33 @@ nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, in
 }
 
 std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int ranks) {
-  std::string text = fmt::format("{:<28}{:>13}{:>13}{:>11}{:>9}{:>10}\n", "job", "parameters", "trained", "GF/image", "steps", "PFLOP");
+  std::string text = fmt::format("{:<28}{:>13}{:>13}{:>11}{:>9}{:>10}\n", "job", "parameters",
+                                 "trained", "GF/image", "steps", "PFLOP");
   double disk = 0, seconds = 0;
   for (const auto& job : list.jobs) {
     const auto& c = job.cost;
-    text += fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name, c.parameters, c.trainable, c.train_flops * 1e-9, c.steps,
-                        c.train_flops * c.images * 1e-15);
+    text +=
+        fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name, c.parameters,
+                    c.trainable, c.train_flops * 1e-9, c.steps, c.train_flops * c.images * 1e-15);
     disk += job_disk(job);
   }
   for (std::size_t w = 0; w < waves.size(); ++w) {
     int used = 0;
     for (const auto& group : waves[w].groups) used = std::max(used, group.first + group.ranks);
-    text += fmt::format("\nwave {}: about {}, {} of {} ranks\n", w + 1, duration_text(waves[w].seconds()), used, ranks);
+    text += fmt::format("\nwave {}: about {}, {} of {} ranks\n", w + 1,
+                        duration_text(waves[w].seconds()), used, ranks);
     for (const auto& group : waves[w].groups)
       for (const auto& pack : group.packs) {
-        text += fmt::format("  ranks {:>4}-{:<4} {:>9} {:>7.2f} GB ", group.first, group.first + group.ranks - 1,
-                            duration_text(pack.seconds), pack.memory * 1e-9);
+        text += fmt::format("  ranks {:>4}-{:<4} {:>9} {:>7.2f} GB ", group.first,
+                            group.first + group.ranks - 1, duration_text(pack.seconds),
+                            pack.memory * 1e-9);
         for (const auto& name : pack.jobs) text += " " + name;
         text += "\n";
       }
     seconds += waves[w].seconds();
   }
-  return text + fmt::format("\npredicted by [machine]: {} on {} ranks; files up to {:.3g} GB\n", duration_text(seconds), ranks, disk * 1e-9);
+  return text + fmt::format("\npredicted by [machine]: {} on {} ranks; files up to {:.3g} GB\n",
+                            duration_text(seconds), ranks, disk * 1e-9);
 }
 
 }  // namespace

@@ -1,13 +1,14 @@
+#include <cmath>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include <m2mkd/plan/summary.hpp>
+
 #include "cell.hpp"
 #include "command.hpp"
 #include "comparison.hpp"
 #include "file_json.hpp"
-
-#include <m2mkd/plan/summary.hpp>
-#include <nlohmann/json.hpp>
-
-#include <cmath>
-#include <cstdio>
 
 namespace m2mkd {
 

@@ -1,10 +1,10 @@
+#include <cstdio>
+
 #include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/run.hpp>
 
 #include "command.hpp"
 #include "parallel.hpp"
-
-#include <cstdio>
 
 namespace m2mkd {
 
@@ -16,7 +16,8 @@ ExitCode run_command(const CommandLine& line) {
   }
   return in_session([&](Session& session) {
     // One rank reads the files: one hit on a parallel file system's metadata.
-    const std::string text = on_root(session.world(), [&] { return read_config(files, line).text(); });
+    const std::string text =
+        on_root(session.world(), [&] { return read_config(files, line).text(); });
     const Config config = Config::from_text(text, files.front());
     if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
     return run(config, session);

@@ -1,13 +1,5 @@
 #include "run_status.hpp"
 
-#include <m2mkd/base/error.hpp>
-#include <m2mkd/plan/recipe.hpp>
-#include <m2mkd/store/table_file.hpp>
-#include <nlohmann/json.hpp>
-
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -15,6 +7,14 @@
 #include <ctime>
 #include <set>
 #include <sstream>
+
+#include <nlohmann/json.hpp>
+#include <signal.h>
+#include <unistd.h>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/recipe.hpp>
+#include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
 

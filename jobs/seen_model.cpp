@@ -1,13 +1,13 @@
 #include "seen_model.hpp"
 
-#include <m2mkd/base/error.hpp>
-
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+
+#include <ATen/ATen.h>
+
+#include <m2mkd/base/error.hpp>
 
 namespace m2mkd {
 

@@ -1,14 +1,14 @@
 #pragma once
 // The model that a file's tensors make, found from their names and shapes and checked strictly.
 
-#include "tensor_names.hpp"
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <m2mkd/config/settings.hpp>
 #include <m2mkd/nn/models.hpp>
 
-#include <string>
-#include <utility>
-#include <vector>
+#include "tensor_names.hpp"
 
 namespace m2mkd {
 

@@ -1,15 +1,16 @@
-#include "cell.hpp"
-#include "command.hpp"
-#include "file_json.hpp"
-#include "run_status.hpp"
-
-#include <m2mkd/base/stopwatch.hpp>
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include <m2mkd/base/stopwatch.hpp>
+
+#include "cell.hpp"
+#include "command.hpp"
+#include "file_json.hpp"
+#include "run_status.hpp"
 
 namespace m2mkd {
 

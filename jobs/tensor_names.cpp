@@ -1,11 +1,11 @@
 #include "tensor_names.hpp"
 
-#include <m2mkd/base/error.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <numeric>
 #include <set>
+
+#include <m2mkd/base/error.hpp>
 
 namespace m2mkd {
 

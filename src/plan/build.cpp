@@ -1,21 +1,24 @@
-#include <m2mkd/plan/build.hpp>
-
-#include <m2mkd/base/error.hpp>
-#include <m2mkd/base/log.hpp>
+#include <chrono>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <chrono>
-#include <thread>
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/plan/build.hpp>
 
 namespace m2mkd {
 
 namespace {
 
-std::string stage_prefix(int stage) { return "stages/" + std::to_string(stage) + "/"; }
+std::string stage_prefix(int stage) {
+  return "stages/" + std::to_string(stage) + "/";
+}
 
-bool is_weight(const std::string& name) { return name.starts_with("stages/") || name.starts_with("shared/"); }
+bool is_weight(const std::string& name) {
+  return name.starts_with("stages/") || name.starts_with("shared/");
+}
 
 std::string lines(const std::vector<std::string>& names) {
   std::string text;
@@ -23,11 +26,15 @@ std::string lines(const std::vector<std::string>& names) {
   return text;
 }
 
-Chain empty_chain(const std::string& role, int stages) { return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}}; }
+Chain empty_chain(const std::string& role, int stages) {
+  return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
+}
 
 }  // namespace
 
-std::string digest_key(const Source& source) { return source.job.empty() ? source.file.string() : source.job; }
+std::string digest_key(const Source& source) {
+  return source.job.empty() ? source.file.string() : source.job;
+}
 
 std::vector<Source> sources(const Job& job) {
   std::vector<Source> all;
@@ -56,7 +63,8 @@ std::string full_identity(const Job& job, const Digests& digests) {
   return text;
 }
 
-Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Device device, Weights weights)
+Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Device device,
+                 Weights weights)
     : folder_(std::move(folder)),
       digests_(std::move(digests)),
       group_(std::move(group)),
@@ -64,24 +72,31 @@ Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Dev
       weights_(weights) {}
 
 at::TensorOptions Builder::tensor(const Job& job) const {
-  return at::dtype(job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat).device(device_);
+  return at::dtype(job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat)
+      .device(device_);
 }
 
-// A file that another rank published a moment ago may be hidden by a stale cache of the shared file system: a few retries.
+// A file that another rank published a moment ago may be hidden by a stale cache of the shared file
+// system: a few retries.
 NamedTensors Builder::read(const Source& source, int only_stage) const {
   const auto path = folder_.file(source);
   const auto expected = digests_.find(digest_key(source));
   for (int attempt = 0;; ++attempt) {
     try {
       const TensorFile file = read_tensor_file(path, [&](const std::string& name) {
-        return only_stage < 0 ? is_weight(name) : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
+        return only_stage < 0
+                   ? is_weight(name)
+                   : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
       });
       const auto digest = text_attribute(file.attributes, "digest");
       if (expected != digests_.end() && digest != expected->second)
-        fail("{} has digest {} where {} was announced [the file was changed, or the file system shows an old one]", path.string(),
-             digest, expected->second);
+        fail(
+            "{} has digest {} where {} was announced [the file was changed, or the file system "
+            "shows an old one]",
+            path.string(), digest, expected->second);
       if (file.tensors.empty())
-        fail("{} holds no tensor of stage {} [was it made by another configuration?]", path.string(), only_stage);
+        fail("{} holds no tensor of stage {} [was it made by another configuration?]",
+             path.string(), only_stage);
       return file.tensors;
     } catch (const Error&) {
       if (attempt == 4 || source.job.empty()) throw;
@@ -95,19 +110,24 @@ void Builder::broadcast(const Chain& chain) const {
   for (const auto& parameter : parameters(chain)) group_.broadcast(parameter.tensor.detach());
 }
 
-void Builder::load_into(const Chain& chain, const Source& source, int only_stage, const std::string& what, const AssemblyMap& map) {
-  if (group_.rank() == 0) load(chain, read(source, only_stage), folder_.file(source).string() + " (" + what + ")", map);
+void Builder::load_into(const Chain& chain, const Source& source, int only_stage,
+                        const std::string& what, const AssemblyMap& map) {
+  if (group_.rank() == 0)
+    load(chain, read(source, only_stage), folder_.file(source).string() + " (" + what + ")", map);
   broadcast(chain);
 }
 
-// A frozen network, or one stage of it; loaded once per pack, so that its stages are the same objects for all jobs.
-Chain Builder::frozen(const std::string& role, const ModelOptions& model, const Job& job, const Source& source, int only_stage) {
+// A frozen network, or one stage of it; loaded once per pack, so that its stages are the same
+// objects for all jobs.
+Chain Builder::frozen(const std::string& role, const ModelOptions& model, const Job& job,
+                      const Source& source, int only_stage) {
   const std::string key = fmt::format("{} {} {}", role, digest_key(source), only_stage);
   if (const auto it = frozen_.find(key); it != frozen_.end()) return it->second;
   Chain chain = empty_chain(role, model.stages());
   for (int i = 0; i < model.stages(); ++i)
     if (only_stage < 0 || i == only_stage)
-      chain.stages[static_cast<std::size_t>(i)] = make_stage(model, job.image_shape(), i, model.width, tensor(job));
+      chain.stages[static_cast<std::size_t>(i)] =
+          make_stage(model, job.image_shape(), i, model.width, tensor(job));
   if (weights_ == Weights::files)
     load_into(chain, source, only_stage, role);
   else
@@ -120,8 +140,10 @@ Chain Builder::bare(const Job& job) const {
   Chain chain = empty_chain(std::string(enum_name(job.role)), job.model.stages());
   for (int i = 0; i < job.model.stages(); ++i) {
     auto& stage = chain.stages[static_cast<std::size_t>(i)];
-    if (job.stage == i) stage = make_distill_form(job.model, job.image_shape(), i, job.meta.width, tensor(job));
-    if (!job.spliced()) stage = make_stage(job.model, job.image_shape(), i, job.meta.width, tensor(job));
+    if (job.stage == i)
+      stage = make_distill_form(job.model, job.image_shape(), i, job.meta.width, tensor(job));
+    if (!job.spliced())
+      stage = make_stage(job.model, job.image_shape(), i, job.meta.width, tensor(job));
   }
   return chain;
 }
@@ -129,7 +151,8 @@ Chain Builder::bare(const Job& job) const {
 // The chain that is trained and evaluated: the network itself, or its stage inside the meta.
 Chain Builder::surrounded(const Job& job, const Chain& own) {
   if (!job.spliced()) return own;
-  return splice(frozen("meta", job.meta, job, job.meta_weights, -1), job.stage, own.stages[static_cast<std::size_t>(job.stage)]);
+  return splice(frozen("meta", job.meta, job, job.meta_weights, -1), job.stage,
+                own.stages[static_cast<std::size_t>(job.stage)]);
 }
 
 Chain Builder::published(const Job& job, const std::filesystem::path& file) {
@@ -143,16 +166,18 @@ Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
   if (weights_ == Weights::random) return chain;
-  if (!job.start.file.empty()) load_into(chain, job.start, job.stage, chain.role + " start weights");
+  if (!job.start.file.empty())
+    load_into(chain, job.start, job.stage, chain.role + " start weights");
   if (job.parts.empty()) return chain;
   if (group_.rank() == 0) {
     NamedTensors all;
     for (std::size_t i = 0; i < job.parts.size(); ++i)
       for (auto& tensor : read(job.parts[i], static_cast<int>(i))) all.push_back(std::move(tensor));
-    const LoadReport report =
-        load(chain, all, job.name + "'s stage files", assembly_map(job.model), fresh_in_assembly(job.model));
-    log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh", job.name, job.parts.size(),
-              report.copied.size(), report.renamed.size(), report.discarded.size(), report.fresh.size());
+    const LoadReport report = load(chain, all, job.name + "'s stage files", assembly_map(job.model),
+                                   fresh_in_assembly(job.model));
+    log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
+              job.name, job.parts.size(), report.copied.size(), report.renamed.size(),
+              report.discarded.size(), report.fresh.size());
     for (const auto& name : report.discarded) log::debug("{}: discarded {}", job.name, name);
     provenance["load.copied"] = lines(report.copied);
     provenance["load.renamed"] = lines(report.renamed);
@@ -180,7 +205,8 @@ Task Builder::task(const Job& job, Attributes provenance) {
     }
     const Chain around = frozen("meta", teacher.meta, job, teacher.meta_weights, -1);
     const Chain stage = frozen(teacher.name, teacher.model, job, teacher.weights, job.stage);
-    task.teachers.push_back(splice(around, job.stage, stage.stages[static_cast<std::size_t>(job.stage)]));
+    task.teachers.push_back(
+        splice(around, job.stage, stage.stages[static_cast<std::size_t>(job.stage)]));
   }
   task.evaluate_start = !job.parts.empty();
   task.evaluate_teachers = job.spliced() && !job.teachers.empty();

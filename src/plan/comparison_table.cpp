@@ -1,7 +1,7 @@
-#include <m2mkd/plan/summary.hpp>
-
 #include <algorithm>
 #include <cmath>
+
+#include <m2mkd/plan/summary.hpp>
 
 namespace m2mkd {
 
@@ -10,13 +10,16 @@ namespace {
 double number(const Attributes& attributes, const std::string& name) {
   const auto it = attributes.find(name);
   if (it == attributes.end()) return std::nan("");
-  if (const auto* integer = std::get_if<std::int64_t>(&it->second)) return static_cast<double>(*integer);
+  if (const auto* integer = std::get_if<std::int64_t>(&it->second))
+    return static_cast<double>(*integer);
   const auto* value = std::get_if<double>(&it->second);
   return value != nullptr ? *value : std::nan("");
 }
 
 std::string cell(double value, const char* format, int width) {
-  return fmt::format("{:>{}}", std::isnan(value) ? std::string("-") : fmt::format(fmt::runtime(format), value), width);
+  return fmt::format(
+      "{:>{}}", std::isnan(value) ? std::string("-") : fmt::format(fmt::runtime(format), value),
+      width);
 }
 
 std::string accuracy_row(const std::string& name, double acc1, double error) {
@@ -52,65 +55,81 @@ std::vector<Hybrids> hybrids(const TableFile& summary) {
 
 std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows) {
   std::string text;
-  const double meta = number(summary.attributes, "pretrain_acc1"), teacher = number(summary.attributes, "finetune_acc1");
+  const double meta = number(summary.attributes, "pretrain_acc1"),
+               teacher = number(summary.attributes, "finetune_acc1");
   const TableGroup* e2e = summary.find("methods/e2e");
   if (e2e != nullptr && !std::isnan(teacher)) {
     const double student = number(e2e->attributes, "acc1");
     if (teacher < student + 2.0)
-      text += fmt::format("warning: the teacher ({:.2f}) is not 2 points better than e2e ({:.2f}): this run cannot decide whether "
-                          "distillation helps\n", teacher, student);
+      text += fmt::format(
+          "warning: the teacher ({:.2f}) is not 2 points better than e2e ({:.2f}): this run cannot "
+          "decide whether "
+          "distillation helps\n",
+          teacher, student);
   }
   for (const auto& row : rows)
     if (row.name.ends_with("teacher") && !std::isnan(meta))
       for (std::size_t i = 0; i < row.acc1.size(); ++i)
         if (row.acc1[i] < meta)
-          text += fmt::format("warning: the teacher's hybrid {} of {} ({:.2f}) is {} the meta model ({:.2f}){}\n", i,
-                              row.name.substr(0, row.name.rfind(' ')), row.acc1[i], row.acc1[i] < meta - 5 ? "far below" : "below",
-                              meta,
-                              row.acc1[i] < meta - 5 ? ": its stages do not share the meta's features; incubate.from_teacher = true "
-                                                       "incubates them shortly"
-                                                     : "");
+          text += fmt::format(
+              "warning: the teacher's hybrid {} of {} ({:.2f}) is {} the meta model ({:.2f}){}\n",
+              i, row.name.substr(0, row.name.rfind(' ')), row.acc1[i],
+              row.acc1[i] < meta - 5 ? "far below" : "below", meta,
+              row.acc1[i] < meta - 5
+                  ? ": its stages do not share the meta's features; incubate.from_teacher = true "
+                    "incubates them shortly"
+                  : "");
   for (const auto& group : summary.groups)
     if (group.path.starts_with("methods/"))
       if (const double share = number(group.attributes, "smallest_expert_share"); share < 1.0)
-        text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n", group.path.substr(8), share);
+        text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
+                            group.path.substr(8), share);
   return text;
 }
 
 }  // namespace
 
 std::string comparison_table(const TableFile& summary) {
-  std::string text = fmt::format("\n{:<14}{:>8} {:>6}{:>8}{:>8}{:>11}{:>12}{:>9}{:>7}{:>7}{:>7}\n", "method", "acc1 %", "±se",
-                                 "acc5 %", "loss", "assembled", "parameters", "seconds", "time", "FLOPs", "all");
+  std::string text = fmt::format("\n{:<14}{:>8} {:>6}{:>8}{:>8}{:>11}{:>12}{:>9}{:>7}{:>7}{:>7}\n",
+                                 "method", "acc1 %", "±se", "acc5 %", "loss", "assembled",
+                                 "parameters", "seconds", "time", "FLOPs", "all");
   for (const auto& group : summary.groups) {
     if (!group.path.starts_with("methods/")) continue;
     const auto& a = group.attributes;
-    text += fmt::format("{:<14}{} ±{}{}{}{}{}{}{}{}{}\n", group.path.substr(8), cell(number(a, "acc1"), "{:.2f}", 8),
-                        cell(number(a, "acc1_standard_error"), "{:.2f}", 5), cell(number(a, "acc5"), "{:.2f}", 8),
-                        cell(number(a, "loss"), "{:.4f}", 8), cell(number(a, "acc1_assembled"), "{:.2f}", 11),
-                        cell(number(a, "parameters"), "{:.0f}", 12), cell(number(a, "seconds"), "{:.1f}", 9),
-                        cell(number(a, "time_ratio"), "{:.2f}", 7), cell(number(a, "flops_ratio"), "{:.2f}", 7),
-                        cell(number(a, "flops_ratio_all"), "{:.2f}", 7));
+    text += fmt::format(
+        "{:<14}{} ±{}{}{}{}{}{}{}{}{}\n", group.path.substr(8),
+        cell(number(a, "acc1"), "{:.2f}", 8), cell(number(a, "acc1_standard_error"), "{:.2f}", 5),
+        cell(number(a, "acc5"), "{:.2f}", 8), cell(number(a, "loss"), "{:.4f}", 8),
+        cell(number(a, "acc1_assembled"), "{:.2f}", 11),
+        cell(number(a, "parameters"), "{:.0f}", 12), cell(number(a, "seconds"), "{:.1f}", 9),
+        cell(number(a, "time_ratio"), "{:.2f}", 7), cell(number(a, "flops_ratio"), "{:.2f}", 7),
+        cell(number(a, "flops_ratio_all"), "{:.2f}", 7));
   }
   text += "\n";
   const auto& a = summary.attributes;
   if (!std::isnan(number(a, "pretrain_acc1")))
-    text += accuracy_row("meta", number(a, "pretrain_acc1"), number(a, "pretrain_acc1_standard_error"));
+    text +=
+        accuracy_row("meta", number(a, "pretrain_acc1"), number(a, "pretrain_acc1_standard_error"));
   if (!std::isnan(number(a, "finetune_acc1")))
-    text += accuracy_row("teacher", number(a, "finetune_acc1"), number(a, "finetune_acc1_standard_error"));
+    text += accuracy_row("teacher", number(a, "finetune_acc1"),
+                         number(a, "finetune_acc1_standard_error"));
   const auto rows = hybrids(summary);
   for (const auto& row : rows) {
     text += fmt::format("hybrids {:<24}", row.name);
     for (const double acc1 : row.acc1) text += fmt::format("{:>7.2f}", acc1);
     text += "\n";
   }
-  text += "\ntime, FLOPs: training of all jobs that the method needs, meta included, teacher preparation and evaluation excluded, "
-          "over e2e's;\nall: FLOPs with the teacher. ±se: standard error from the number of test images alone. assembled: before any "
-          "end-to-end training.\n";
+  text +=
+      "\ntime, FLOPs: training of all jobs that the method needs, meta included, teacher "
+      "preparation and evaluation excluded, "
+      "over e2e's;\nall: FLOPs with the teacher. ±se: standard error from the number of test "
+      "images alone. assembled: before any "
+      "end-to-end training.\n";
   text += warnings(summary, rows);
   const auto note = a.find("note");
   if (note != a.end())
-    if (const auto& words = std::get<std::string>(note->second); !words.empty()) text += words + "\n";
+    if (const auto& words = std::get<std::string>(note->second); !words.empty())
+      text += words + "\n";
   return text;
 }
 

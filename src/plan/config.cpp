@@ -1,20 +1,20 @@
-#include <m2mkd/plan/config.hpp>
+#include <algorithm>
+#include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/config.hpp>
 
 #include "config_keys.hpp"
 #include "methods.hpp"
-
-#include <algorithm>
-#include <set>
 
 namespace m2mkd {
 
 namespace {
 
 const std::vector<std::string> phases{"pretrain", "incubate", "finetune", "distill", "final"};
-const std::vector<std::string> overridable{"init",     "meta",     "teacher", "student", "hybrid", "train",
-                                           "pretrain", "incubate", "finetune", "distill", "final"};
+const std::vector<std::string> overridable{"init",     "meta",    "teacher",  "student",
+                                           "hybrid",   "train",   "pretrain", "incubate",
+                                           "finetune", "distill", "final"};
 
 // "method.kd.final.start" → {"kd", "final.start"}; empty when the key is not a method's.
 std::pair<std::string, std::string> method_key(const std::string& key) {
@@ -25,12 +25,14 @@ std::pair<std::string, std::string> method_key(const std::string& key) {
 }
 
 // NAMEs of [teacher.NAME], without those that are methods.
-std::vector<std::string> teacher_names(const Settings& settings, const std::vector<std::string>& methods) {
+std::vector<std::string> teacher_names(const Settings& settings,
+                                       const std::vector<std::string>& methods) {
   std::set<std::string> names;
   for (const auto& [key, setting] : settings.all())
     if (key.starts_with("teacher."))
       if (const auto dot = key.find('.', 8); dot != std::string::npos)
-        if (const auto name = key.substr(8, dot - 8); std::ranges::count(methods, name) == 0) names.insert(name);
+        if (const auto name = key.substr(8, dot - 8); std::ranges::count(methods, name) == 0)
+          names.insert(name);
   return {names.begin(), names.end()};
 }
 
@@ -55,7 +57,8 @@ std::vector<Context> Config::chain(const Context& context) const {
   return contexts;
 }
 
-Lookup Config::lookup(const std::string& section, const Context& context, const std::vector<std::string>& inherits) const {
+Lookup Config::lookup(const std::string& section, const Context& context,
+                      const std::vector<std::string>& inherits) const {
   std::vector<std::string> prefixes;
   std::vector<std::string> sections{section};
   sections.insert(sections.end(), inherits.begin(), inherits.end());
@@ -84,7 +87,8 @@ O Config::read_section(const Keys<O>& keys, const std::string& section, const Co
 }
 
 Config Config::read(const std::vector<std::filesystem::path>& files,
-                    const std::vector<std::pair<std::string, std::string>>& settings, const std::string& base) {
+                    const std::vector<std::pair<std::string, std::string>>& settings,
+                    const std::string& base) {
   Config config;
   std::vector<std::string> problems;
   config.settings_.add_ini(shipped_methods, "built in", problems);
@@ -122,43 +126,52 @@ void Config::validate(std::vector<std::string>& problems) {
   std::map<std::string, std::vector<std::string>> qualifiers;
   for (const auto& section : overridable) qualifiers[section] = contexts;
   qualifiers["data"] = phases;
-  for (auto& problem : schema().unknown(settings_, qualifiers, {"method"})) problems.push_back(std::move(problem));
+  for (auto& problem : schema().unknown(settings_, qualifiers, {"method"}))
+    problems.push_back(std::move(problem));
 
   for (const auto& [key, setting] : settings_.all()) {
     const auto [method, rest] = method_key(key);
     if (method.empty()) {
-      if (key.starts_with("method.")) problems.push_back(setting.origin.text() + ": '" + key + "' lacks a method name");
+      if (key.starts_with("method."))
+        problems.push_back(setting.origin.text() + ": '" + key + "' lacks a method name");
       continue;
     }
     if (rest == "base") {
       if (std::ranges::count(known, setting.value) == 0)
-        problems.push_back(setting.origin.text() + ": base = " + setting.value + ": no such method; near: " +
-                           nearest(setting.value, known));
+        problems.push_back(setting.origin.text() + ": base = " + setting.value +
+                           ": no such method; near: " + nearest(setting.value, known));
       continue;
     }
     const auto dot = rest.find('.');
-    const std::string section = rest.substr(0, dot), name = dot == std::string::npos ? "" : rest.substr(dot + 1);
+    const std::string section = rest.substr(0, dot),
+                      name = dot == std::string::npos ? "" : rest.substr(dot + 1);
     if (std::ranges::count(overridable, section) == 0 || !schema().knows(section, name))
       problems.push_back(setting.origin.text() + ": '" + rest + "' in [method." + method +
                          "] is not a setting of a phase or model, such as distill.alpha");
   }
 
-  // Every value is parsed in every context in which somebody wrote one, so that all mistakes show at once.
+  // Every value is parsed in every context in which somebody wrote one, so that all mistakes show
+  // at once.
   contexts.emplace_back();
   for (const auto& c : contexts) {
     const auto parse = [&]<class O>(const Keys<O>& keys, const std::string& section, bool trains) {
       O options;
-      keys.read(options, lookup(section, c, trains ? std::vector<std::string>{"train"} : std::vector<std::string>{}), problems);
+      keys.read(options,
+                lookup(section, c,
+                       trains ? std::vector<std::string>{"train"} : std::vector<std::string>{}),
+                problems);
       return options;
     };
     for (const auto& phase : phases) parse(TrainOptions::keys(), phase, true);
-    for (const auto* model : {"meta", "teacher", "student"}) parse(ModelOptions::keys(), model, false);
+    for (const auto* model : {"meta", "teacher", "student"})
+      parse(ModelOptions::keys(), model, false);
     parse(init_keys(), "init", false);
     parse(incubate_keys(), "incubate", false);
     parse(distill_keys(), "distill", false);
     if (const std::string other = parse(final_keys(), "final", false).flops_of;
         !other.empty() && std::ranges::count(known, other) == 0)
-      problems.push_back("final.flops_of = " + other + ": no such method; near: " + nearest(other, known));
+      problems.push_back("final.flops_of = " + other +
+                         ": no such method; near: " + nearest(other, known));
     parse(hybrid_keys(), "hybrid", false);
     if (c.empty()) {
       run = parse(run_keys(), "run", false);
@@ -173,7 +186,8 @@ void Config::validate(std::vector<std::string>& problems) {
       for (const auto& name : split_list(setting.value)) used.insert(name);
   for (const auto& name : teachers)
     if (!used.contains(name))
-      problems.push_back("[teacher." + name + "]: '" + name + "' is neither a method nor listed in distill.teachers");
+      problems.push_back("[teacher." + name + "]: '" + name +
+                         "' is neither a method nor listed in distill.teachers");
 
   for (const auto& phase : phases) {
     DataOptions options;
@@ -181,7 +195,8 @@ void Config::validate(std::vector<std::string>& problems) {
   }
   for (const auto& method : run.methods)
     if (std::ranges::count(known, method) == 0)
-      problems.push_back("run.methods: unknown method '" + method + "'; known: " + print_value(known));
+      problems.push_back("run.methods: unknown method '" + method +
+                         "'; known: " + print_value(known));
   throw_problems(std::move(problems));
 }
 
@@ -194,30 +209,52 @@ DataOptions Config::data(Phase phase) const {
 ModelOptions Config::model(const std::string& section, const Context& context) const {
   return read_section(ModelOptions::keys(), section, context);
 }
-InitOptions Config::init(const Context& context) const { return read_section(init_keys(), "init", context); }
+InitOptions Config::init(const Context& context) const {
+  return read_section(init_keys(), "init", context);
+}
 IncubateOptions Config::incubate(const Context& context) const {
   return read_section(incubate_keys(), "incubate", context);
 }
-DistillOptions Config::distill(const Context& context) const { return read_section(distill_keys(), "distill", context); }
-FinalOptions Config::final(const Context& context) const { return read_section(final_keys(), "final", context); }
-HybridOptions Config::hybrid(const Context& context) const { return read_section(hybrid_keys(), "hybrid", context); }
+DistillOptions Config::distill(const Context& context) const {
+  return read_section(distill_keys(), "distill", context);
+}
+FinalOptions Config::final(const Context& context) const {
+  return read_section(final_keys(), "final", context);
+}
+HybridOptions Config::hybrid(const Context& context) const {
+  return read_section(hybrid_keys(), "hybrid", context);
+}
 
 std::uint64_t Config::seed(Phase phase, bool student) const {
   std::int64_t seed = -1;
   switch (phase) {
-    case Phase::pretrain: seed = seeds_.pretrain; break;
-    case Phase::incubate: seed = student ? seeds_.distill : seeds_.teacher; break;
-    case Phase::finetune: seed = seeds_.teacher; break;
-    case Phase::distill: seed = seeds_.distill; break;
-    case Phase::final: seed = seeds_.final; break;
+    case Phase::pretrain:
+      seed = seeds_.pretrain;
+      break;
+    case Phase::incubate:
+      seed = student ? seeds_.distill : seeds_.teacher;
+      break;
+    case Phase::finetune:
+      seed = seeds_.teacher;
+      break;
+    case Phase::distill:
+      seed = seeds_.distill;
+      break;
+    case Phase::final:
+      seed = seeds_.final;
+      break;
   }
   return static_cast<std::uint64_t>(seed < 0 ? run.seed : seed);
 }
 
-std::string Config::text() const { return schema().resolved(settings_); }
+std::string Config::text() const {
+  return schema().resolved(settings_);
+}
 
 std::string Config::defaults_text() {
-  return schema().defaults() + "\n# Shipped methods. A method is a name, a base and the keys it changes.\n" + shipped_methods;
+  return schema().defaults() +
+         "\n# Shipped methods. A method is a name, a base and the keys it changes.\n" +
+         shipped_methods;
 }
 
 }  // namespace m2mkd

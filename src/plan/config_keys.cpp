@@ -6,14 +6,17 @@ Keys<RunOptions> run_keys() {
   using O = RunOptions;
   Keys<O> k;
   k.add("dir", &O::dir, "run directory; empty: results/<config name>");
-  k.add("seed", &O::seed, "seed of all phases unless [seed] says otherwise", at_least<std::int64_t>(0));
+  k.add("seed", &O::seed, "seed of all phases unless [seed] says otherwise",
+        at_least<std::int64_t>(0));
   k.add("methods", &O::methods, "methods to run and compare");
   k.add("jobs", &O::jobs, "run only these jobs (distill.2, or a phase: distill); empty: all");
-  k.add("threads", &O::threads, "threads per rank; 0: cores of the host divided by its ranks", at_least<std::int64_t>(0));
+  k.add("threads", &O::threads, "threads per rank; 0: cores of the host divided by its ranks",
+        at_least<std::int64_t>(0));
   k.add("redo", &O::redo, "train jobs anew whose settings changed");
   k.add("extend", &O::extend, "go on with finished jobs whose schedule became longer");
   k.add("note", &O::note, "a sentence that is printed under the comparison table");
-  k.add("watchdog_seconds", &O::watchdog_seconds, "abort when nothing moves for so long; 0: never", at_least(0.0));
+  k.add("watchdog_seconds", &O::watchdog_seconds, "abort when nothing moves for so long; 0: never",
+        at_least(0.0));
   return k;
 }
 
@@ -21,8 +24,10 @@ Keys<SeedOptions> seed_keys() {
   using O = SeedOptions;
   Keys<O> k;
   k.add("pretrain", &O::pretrain, "-1: run.seed", at_least<std::int64_t>(-1));
-  k.add("teacher", &O::teacher, "incubation and fine-tuning of the teacher", at_least<std::int64_t>(-1));
-  k.add("distill", &O::distill, "distillation, and incubation of student stages", at_least<std::int64_t>(-1));
+  k.add("teacher", &O::teacher, "incubation and fine-tuning of the teacher",
+        at_least<std::int64_t>(-1));
+  k.add("distill", &O::distill, "distillation, and incubation of student stages",
+        at_least<std::int64_t>(-1));
   k.add("final", &O::final, "end-to-end training of the student", at_least<std::int64_t>(-1));
   return k;
 }
@@ -31,7 +36,8 @@ Keys<InitOptions> init_keys() {
   using O = InitOptions;
   Keys<O> k;
   k.add("meta", &O::meta, "given meta model (module file with all stages) instead of pretraining");
-  k.add("teacher", &O::teacher, "given teacher (module file with all stages) instead of incubation and fine-tuning");
+  k.add("teacher", &O::teacher,
+        "given teacher (module file with all stages) instead of incubation and fine-tuning");
   k.add("student", &O::student, "start weights of the student's stages instead of random ones");
   return k;
 }
@@ -39,7 +45,9 @@ Keys<InitOptions> init_keys() {
 Keys<MachineOptions> machine_keys() {
   using O = MachineOptions;
   Keys<O> k;
-  k.add("gflops", &O::gflops, "training rate per rank, GFLOP/s (m2mkd bench --print-machine measures it)", at_least(1e-3));
+  k.add("gflops", &O::gflops,
+        "training rate per rank, GFLOP/s (m2mkd bench --print-machine measures it)",
+        at_least(1e-3));
   k.add("reduce_gb_s", &O::reduce_gb_s, "all-reduce bandwidth, GB/s", at_least(1e-6));
   k.add("memory_gb", &O::memory_gb, "memory per rank, GB", at_least(1e-3));
   k.add("disk_gb_s", &O::disk_gb_s, "bandwidth of the run directory, GB/s", at_least(1e-6));
@@ -50,14 +58,17 @@ Keys<MachineOptions> machine_keys() {
 Keys<IncubateOptions> incubate_keys() {
   using O = IncubateOptions;
   Keys<O> k;
-  k.add("from_teacher", &O::from_teacher, "start the teacher's stages from init.teacher and incubate them shortly");
+  k.add("from_teacher", &O::from_teacher,
+        "start the teacher's stages from init.teacher and incubate them shortly");
   return k;
 }
 
 Keys<DistillOptions> distill_keys() {
   using O = DistillOptions;
   Keys<O> k;
-  k.add("teachers", &O::teachers, "teachers of a pair: teacher is section [teacher], others [teacher.NAME]; outputs are averaged");
+  k.add("teachers", &O::teachers,
+        "teachers of a pair: teacher is section [teacher], others [teacher.NAME]; outputs are "
+        "averaged");
   k.add("teacher", &O::teacher, "teacher stages taken after fine-tuning, or as incubated");
   return k;
 }
@@ -74,7 +85,8 @@ Keys<FinalOptions> final_keys() {
 Keys<HybridOptions> hybrid_keys() {
   using O = HybridOptions;
   Keys<O> k;
-  k.add("token_mismatch", &O::token_mismatch, "first stage with another number of tokens than the meta's: refuse or allow");
+  k.add("token_mismatch", &O::token_mismatch,
+        "first stage with another number of tokens than the meta's: refuse or allow");
   return k;
 }
 
@@ -84,17 +96,23 @@ const Schema& schema() {
     s.section("run", "What to run and where", run_keys());
     s.section("seed", "Seeds of the phases", seed_keys());
     s.section("init", "Weights that are given rather than trained", init_keys(), {}, true);
-    s.section("data", "Images, for all phases; [data.distill] overrides for one", DataOptions::keys(), {}, true);
-    s.section("meta", "The small model whose stages surround the trained one; [meta.METHOD] overrides", ModelOptions::keys(), {},
-              true);
-    s.section("teacher", "The monolithic teacher; [teacher.NAME] is a further one", ModelOptions::keys(), {}, true);
+    s.section("data", "Images, for all phases; [data.distill] overrides for one",
+              DataOptions::keys(), {}, true);
+    s.section("meta",
+              "The small model whose stages surround the trained one; [meta.METHOD] overrides",
+              ModelOptions::keys(), {}, true);
+    s.section("teacher", "The monolithic teacher; [teacher.NAME] is a further one",
+              ModelOptions::keys(), {}, true);
     s.section("student", "The modular student", ModelOptions::keys(), {}, true);
     s.section("hybrid", "How stages of different networks are spliced", hybrid_keys(), {}, true);
-    s.section("train", "Training, for all phases; [final] or [final.e2e] override it", TrainOptions::keys(), {}, true);
+    s.section("train", "Training, for all phases; [final] or [final.e2e] override it",
+              TrainOptions::keys(), {}, true);
     s.section("pretrain", "The meta model", Keys<TrainOptions>{}, {"train"}, true);
-    s.section("incubate", "Stages inside the meta model, by labels", incubate_keys(), {"train"}, true);
+    s.section("incubate", "Stages inside the meta model, by labels", incubate_keys(), {"train"},
+              true);
     s.section("finetune", "The assembled teacher", Keys<TrainOptions>{}, {"train"}, true);
-    s.section("distill", "Student stages inside the meta model, by labels and teacher", distill_keys(), {"train"}, true);
+    s.section("distill", "Student stages inside the meta model, by labels and teacher",
+              distill_keys(), {"train"}, true);
     s.section("final", "The student end to end", final_keys(), {"train"}, true);
     s.section("machine", "What predictions reckon with, per rank", machine_keys());
     return s;

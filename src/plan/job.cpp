@@ -1,25 +1,27 @@
-#include <m2mkd/plan/job.hpp>
-
 #include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
+
+#include <m2mkd/plan/job.hpp>
 
 namespace m2mkd {
 
 namespace {
 
 template <class O>
-void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& options, const Keys<O>& keys,
-              const std::vector<std::string>& without = {}) {
+void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& options,
+              const Keys<O>& keys, const std::vector<std::string>& without = {}) {
   for (const auto& key : keys.keys())
-    if (std::ranges::count(without, key.name) == 0) lines.insert(prefix + key.name + " = " + key.print(options));
+    if (std::ranges::count(without, key.name) == 0)
+      lines.insert(prefix + key.name + " = " + key.print(options));
 }
 
 // Keys that do not change what the network is in this place.
 void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model,
                std::vector<std::string> without = {}) {
-  if (model.model == ModelName::vit) without.insert(without.end(), {"moe_blocks", "experts", "top_k", "expert_init"});
+  if (model.model == ModelName::vit)
+    without.insert(without.end(), {"moe_blocks", "experts", "top_k", "expert_init"});
   add_keys(lines, prefix, model, ModelOptions::keys(), without);
 }
 
@@ -27,7 +29,8 @@ std::map<std::string, std::string> parse(const std::string& identity) {
   std::map<std::string, std::string> values;
   std::istringstream in(identity);
   for (std::string line; std::getline(in, line);)
-    if (const auto at = line.find(" = "); at != std::string::npos) values[line.substr(0, at)] = line.substr(at + 3);
+    if (const auto at = line.find(" = "); at != std::string::npos)
+      values[line.substr(0, at)] = line.substr(at + 3);
   return values;
 }
 
@@ -41,7 +44,8 @@ std::int64_t Job::micro_batches() const {
 std::vector<std::string> Job::parents() const {
   std::vector<std::string> names;
   const auto add = [&](const Source& source) {
-    if (!source.job.empty() && std::ranges::count(names, source.job) == 0) names.push_back(source.job);
+    if (!source.job.empty() && std::ranges::count(names, source.job) == 0)
+      names.push_back(source.job);
   };
   add(meta_weights);
   for (const auto& part : parts) add(part);
@@ -54,7 +58,9 @@ std::vector<std::string> Job::parents() const {
 
 std::string Job::identity() const {
   std::set<std::string> lines;
-  const auto add = [&](const std::string& key, const auto& value) { lines.insert(fmt::format("{} = {}", key, value)); };
+  const auto add = [&](const std::string& key, const auto& value) {
+    lines.insert(fmt::format("{} = {}", key, value));
+  };
   const auto add_source = [&](const std::string& key, const Source& source) {
     if (source.defined()) add(key, source.job.empty() ? "given" : source.job);
   };
@@ -66,7 +72,8 @@ std::string Job::identity() const {
   add_model(lines, "network.", model, {spliced() ? "keep_stitches" : "stitch"});
   if (spliced() || model.keep_stitches) add_model(lines, "meta.", meta);
   add_source("from.meta", meta_weights);
-  for (std::size_t i = 0; i < parts.size(); ++i) add_source("from.part." + std::to_string(i), parts[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    add_source("from.part." + std::to_string(i), parts[i]);
   add_source("from.start", start);
   for (const auto& teacher : teachers) {
     add_model(lines, teacher.name + ".", teacher.model);
@@ -78,9 +85,10 @@ std::string Job::identity() const {
   if (teachers.empty()) neutral.insert(neutral.end(), {"alpha", "tau", "kd_per", "ce_weight"});
   add_keys(lines, "train.", train, TrainOptions::keys(), neutral);
   add_keys(lines, "data.", data, DataOptions::keys(),
-           {"train", "test", "image_size", "channels", "classes", "count", "test_count", "loader_depth"});
-  add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size, shape.image_size,
-                                shape.classes, shape.train_images));
+           {"train", "test", "image_size", "channels", "classes", "count", "test_count",
+            "loader_depth"});
+  add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size,
+                                shape.image_size, shape.classes, shape.train_images));
   if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);
   std::string text;
   for (const auto& line : lines) text += line + "\n";
@@ -98,7 +106,8 @@ std::vector<std::string> identity_differences(const std::string& before, const s
   for (const auto* map : {&a, &b})
     for (const auto& [key, text] : *map) keys.insert(key);
   for (const auto& key : keys)
-    if (value(a, key) != value(b, key)) differences.push_back(key + ": " + value(a, key) + " -> " + value(b, key));
+    if (value(a, key) != value(b, key))
+      differences.push_back(key + ": " + value(a, key) + " -> " + value(b, key));
   return differences;
 }
 

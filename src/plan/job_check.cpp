@@ -6,25 +6,32 @@ namespace m2mkd {
 
 namespace {
 
-void check_stages(const ModelOptions& a, std::string_view name_a, const ModelOptions& b, std::string_view name_b,
-                  std::vector<std::string>& problems) {
+void check_stages(const ModelOptions& a, std::string_view name_a, const ModelOptions& b,
+                  std::string_view name_b, std::vector<std::string>& problems) {
   if (a.stages() != b.stages())
-    problems.push_back(fmt::format("{}.depths has {} stages and {}.depths {}: stages are exchanged one by one, so the numbers must "
-                                   "be equal", name_a, a.stages(), name_b, b.stages()));
+    problems.push_back(
+        fmt::format("{}.depths has {} stages and {}.depths {}: stages are exchanged one by one, so "
+                    "the numbers must "
+                    "be equal",
+                    name_a, a.stages(), name_b, b.stages()));
 }
 
-void check_teacher(const Job& job, const TeacherSource& teacher, std::vector<std::string>& problems) {
+void check_teacher(const Job& job, const TeacherSource& teacher,
+                   std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   for (auto& p : check(teacher.model, shape, teacher.name)) problems.push_back(std::move(p));
   if (teacher.whole) return;
   check_stages(teacher.model, teacher.name, teacher.meta, "its meta", problems);
   if (teacher.model.width != teacher.meta.width)
-    problems.push_back(fmt::format("{}.width = {} and its meta's width {} differ: teacher stages have no stitches (a teacher of "
-                                   "another width brings its own [meta.NAME])", teacher.name, teacher.model.width,
-                                   teacher.meta.width));
+    problems.push_back(
+        fmt::format("{}.width = {} and its meta's width {} differ: teacher stages have no stitches "
+                    "(a teacher of "
+                    "another width brings its own [meta.NAME])",
+                    teacher.name, teacher.model.width, teacher.meta.width));
   if (tokens(teacher.model, shape) != tokens(teacher.meta, shape))
-    problems.push_back(fmt::format("{}.patch = {} and its meta's patch {} give different numbers of tokens", teacher.name,
-                                   teacher.model.patch, teacher.meta.patch));
+    problems.push_back(
+        fmt::format("{}.patch = {} and its meta's patch {} give different numbers of tokens",
+                    teacher.name, teacher.model.patch, teacher.meta.patch));
 }
 
 void check_splice(const Job& job, std::vector<std::string>& problems) {
@@ -34,27 +41,33 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
   check_stages(job.model, role, job.meta, "meta", problems);
   const auto inside = tokens(job.model, shape), around = tokens(job.meta, shape);
   if (inside != around && job.hybrid.token_mismatch == TokenMismatch::refuse)
-    problems.push_back(fmt::format("{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow", role,
-                                   inside, around));
+    problems.push_back(fmt::format(
+        "{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow",
+        role, inside, around));
   if (job.role == Role::teacher && job.model.width != job.meta.width)
-    problems.push_back(fmt::format("teacher.width = {} and meta.width = {} differ: teacher stages have no stitches", job.model.width,
-                                   job.meta.width));
-  if (job.role == Role::student && job.model.stitch == StitchRule::never && job.model.width != job.meta.width)
-    problems.push_back(fmt::format("student.width = {} and meta.width = {} differ, but student.stitch = never", job.model.width,
-                                   job.meta.width));
+    problems.push_back(fmt::format(
+        "teacher.width = {} and meta.width = {} differ: teacher stages have no stitches",
+        job.model.width, job.meta.width));
+  if (job.role == Role::student && job.model.stitch == StitchRule::never &&
+      job.model.width != job.meta.width)
+    problems.push_back(
+        fmt::format("student.width = {} and meta.width = {} differ, but student.stitch = never",
+                    job.model.width, job.meta.width));
 }
 
 }  // namespace
 
 void check_job(const Job& job, std::vector<std::string>& problems) {
-  for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role)))) problems.push_back(std::move(p));
+  for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role))))
+    problems.push_back(std::move(p));
   if (job.spliced()) check_splice(job, problems);
   if (job.phase == Phase::distill && job.train.objective.alpha > 0 && job.teachers.empty())
-    problems.emplace_back("distill.teachers is empty: name one, or set distill.alpha = 0 to leave the teacher out");
+    problems.emplace_back(
+        "distill.teachers is empty: name one, or set distill.alpha = 0 to leave the teacher out");
   for (const auto& teacher : job.teachers) check_teacher(job, teacher, problems);
   if (job.train.micro_batch > job.train.batch)
-    problems.push_back(fmt::format("{}: micro_batch = {} is larger than batch = {}", enum_name(job.phase), job.train.micro_batch,
-                                   job.train.batch));
+    problems.push_back(fmt::format("{}: micro_batch = {} is larger than batch = {}",
+                                   enum_name(job.phase), job.train.micro_batch, job.train.batch));
 }
 
 }  // namespace m2mkd

@@ -9,10 +9,11 @@ namespace m2mkd {
 /// Steps after which the job is finished: its schedule's, or train.max_steps.
 std::int64_t wanted_steps(const Job& job);
 
-/// True if the job's module file is there, finished, whole and made by the same settings and parents. Otherwise the job is to be
-/// (re)started or continued: leftovers of other settings are removed with run.redo, prolonged with run.extend, else refused (Error with
-/// the differing keys).
-bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests, const RunOptions& run);
+/// True if the job's module file is there, finished, whole and made by the same settings and
+/// parents. Otherwise the job is to be (re)started or continued: leftovers of other settings are
+/// removed with run.redo, prolonged with run.extend, else refused (Error with the differing keys).
+bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests,
+                 const RunOptions& run);
 
 /// Removes temporary files that a killed writer left behind.
 void remove_leftovers(const RunFolder& folder);

@@ -1,10 +1,11 @@
 #pragma once
-// RUN_DIR/plan.json: the groups and packs of every wave that was started, for a restart on as many ranks. Rank 0 alone.
-
-#include <m2mkd/plan/packing.hpp>
+// RUN_DIR/plan.json: the groups and packs of every wave that was started, for a restart on as many
+// ranks. Rank 0 alone.
 
 #include <filesystem>
 #include <map>
+
+#include <m2mkd/plan/packing.hpp>
 
 namespace m2mkd {
 
@@ -12,7 +13,8 @@ class PlanFile {
  public:
   PlanFile(std::filesystem::path path, int ranks) : path_(std::move(path)), ranks_(ranks) {}
 
-  /// What an earlier start on the same number of ranks recorded. With another number it is forgotten, and the log says so.
+  /// What an earlier start on the same number of ranks recorded. With another number it is
+  /// forgotten, and the log says so.
   void read();
   /// The recorded wave where it covers the open jobs, else a new one, which is recorded at once.
   Wave wave(int number, const std::vector<const Job*>& open, const MachineOptions& machine);

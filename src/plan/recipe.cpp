@@ -1,12 +1,11 @@
-#include <m2mkd/plan/recipe.hpp>
+#include <algorithm>
+#include <set>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/cost.hpp>
+#include <m2mkd/plan/recipe.hpp>
 
 #include "job_check.hpp"
-
-#include <algorithm>
-#include <set>
 
 namespace m2mkd {
 
@@ -20,21 +19,27 @@ struct Row {
   auto operator<=>(const Row&) const = default;
 };
 
-// Jobs as a function of (row, context). A job's parents are named by the first context that gives the same job, so jobs that methods
-// share have one name: the bare one where the settings without any method give it.
+// Jobs as a function of (row, context). A job's parents are named by the first context that gives
+// the same job, so jobs that methods share have one name: the bare one where the settings without
+// any method give it.
 class Recipe {
  public:
-  Recipe(const Config& config, std::vector<std::string>& problems) : config_(config), problems_(problems) {}
+  Recipe(const Config& config, std::vector<std::string>& problems)
+      : config_(config), problems_(problems) {}
 
-  /// Adds the row's job in this context and all that it needs; returns its name. `needed` gets every name.
-  std::string add(const Row& row, const Context& context, JobList& list, std::vector<std::string>& needed);
+  /// Adds the row's job in this context and all that it needs; returns its name. `needed` gets
+  /// every name.
+  std::string add(const Row& row, const Context& context, JobList& list,
+                  std::vector<std::string>& needed);
 
  private:
   const Job& job(const Row& row, const Context& context);
   Context canonical(const Row& row, const Context& context);
   std::string name(const Row& row, const Context& context);
 
-  Source meta(const Context& context) { return given_or(config_.init(context).meta, {Phase::pretrain, Role::meta, -1}, context); }
+  Source meta(const Context& context) {
+    return given_or(config_.init(context).meta, {Phase::pretrain, Role::meta, -1}, context);
+  }
   Source teacher(const Context& context);
   Source given_or(const std::filesystem::path& file, const Row& row, const Context& context) {
     return file.empty() ? Source{name(row, context), {}} : Source{"", file};
@@ -47,17 +52,21 @@ class Recipe {
   std::map<std::pair<Row, Context>, Job> jobs_;
   std::map<std::pair<Row, Context>, std::string> identities_;
   std::map<std::string, std::pair<Row, Context>> by_name_;
-  std::map<Row, std::vector<Context>> asked_;  ///< contexts that need the row, in order; the bare one first where it has one
+  std::map<Row, std::vector<Context>>
+      asked_;  ///< contexts that need the row, in order; the bare one first where it has one
   std::map<Phase, DataShape> shapes_;
 };
 
 Source Recipe::teacher(const Context& context) {
-  const bool given = !config_.init(context).teacher.empty() && !config_.incubate(context).from_teacher;
-  return given_or(given ? config_.init(context).teacher : "", {Phase::finetune, Role::teacher, -1}, context);
+  const bool given =
+      !config_.init(context).teacher.empty() && !config_.incubate(context).from_teacher;
+  return given_or(given ? config_.init(context).teacher : "", {Phase::finetune, Role::teacher, -1},
+                  context);
 }
 
 TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& job) {
-  // "teacher" has the method's own settings; a further teacher is a context of its own, with its own meta.
+  // "teacher" has the method's own settings; a further teacher is a context of its own, with its
+  // own meta.
   const bool main = teacher_name == "teacher";
   const Context own = main ? job.context : teacher_name;
   TeacherSource source;
@@ -65,9 +74,10 @@ TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& j
   source.model = config_.model("teacher", own);
   source.meta = main ? job.meta : config_.model("meta", own);
   source.meta_weights = main ? job.meta_weights : meta(own);
-  const bool incubated =
-      config_.distill(job.context).teacher == TeacherStages::incubate && config_.init(own).teacher.empty();
-  source.weights = incubated ? Source{name({Phase::incubate, Role::teacher, job.stage}, own), {}} : teacher(own);
+  const bool incubated = config_.distill(job.context).teacher == TeacherStages::incubate &&
+                         config_.init(own).teacher.empty();
+  source.weights =
+      incubated ? Source{name({Phase::incubate, Role::teacher, job.stage}, own), {}} : teacher(own);
   return source;
 }
 
@@ -75,14 +85,17 @@ TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& j
 void Recipe::compose(Job& job) {
   const auto init = config_.init(job.context);
   const auto parts_from = [&](Phase phase) {
-    for (int i = 0; i < job.model.stages(); ++i) job.parts.push_back({name({phase, job.role, i}, job.context), {}});
+    for (int i = 0; i < job.model.stages(); ++i)
+      job.parts.push_back({name({phase, job.role, i}, job.context), {}});
   };
   switch (job.phase) {
-    case Phase::pretrain: break;
+    case Phase::pretrain:
+      break;
     case Phase::incubate:
       job.meta_weights = meta(job.context);
       if (job.role == Role::student) job.start.file = init.student;
-      if (job.role == Role::teacher && config_.incubate(job.context).from_teacher) job.start.file = init.teacher;
+      if (job.role == Role::teacher && config_.incubate(job.context).from_teacher)
+        job.start.file = init.teacher;
       job.teacher_preparation = job.role == Role::teacher;
       break;
     case Phase::finetune:
@@ -102,7 +115,8 @@ void Recipe::compose(Job& job) {
       if (options.start == Start::distill) parts_from(Phase::distill);
       if (options.start == Start::fresh) job.start.file = init.student;
       if (options.teacher == WholeTeacher::finetune && job.train.objective.alpha > 0)
-        job.teachers.push_back({"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});
+        job.teachers.push_back(
+            {"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});
     }
   }
 }
@@ -134,7 +148,8 @@ Context Recipe::canonical(const Row& row, const Context& context) {
   if (row.phase == Phase::final) return context;
   job(row, context);
   auto& candidates = asked_[row];
-  if (candidates.empty() && (row.phase != Phase::incubate || row.role == Role::teacher)) candidates.emplace_back();
+  if (candidates.empty() && (row.phase != Phase::incubate || row.role == Role::teacher))
+    candidates.emplace_back();
   if (std::ranges::count(candidates, context) == 0) candidates.push_back(context);
   for (const auto& candidate : std::vector<Context>(candidates)) {
     if (candidate == context) break;
@@ -151,7 +166,8 @@ std::string Recipe::name(const Row& row, const Context& context) {
   return result;
 }
 
-std::string Recipe::add(const Row& row, const Context& context, JobList& list, std::vector<std::string>& needed) {
+std::string Recipe::add(const Row& row, const Context& context, JobList& list,
+                        std::vector<std::string>& needed) {
   const std::string own = name(row, context);
   const auto [own_row, own_context] = by_name_.at(own);
   Job job = this->job(own_row, own_context);
@@ -178,7 +194,8 @@ void match_flops(const Config& config, Job& job, JobList list, std::vector<std::
     if (!problems.empty()) return;
     for (auto& j : list.jobs) j.cost = job_cost(j);
   }
-  const double per_epoch = job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
+  const double per_epoch =
+      job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
   job.train.schedule.epochs = method_flops(list, other, false) / per_epoch;
   job.cost = job_cost(job);
 }

@@ -1,22 +1,20 @@
-#include <m2mkd/plan/run.hpp>
+#include <algorithm>
+#include <memory>
+#include <optional>
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/packing.hpp>
+#include <m2mkd/plan/run.hpp>
 #include <m2mkd/plan/summary.hpp>
 #include <m2mkd/store/table_file.hpp>
 
 #include "job_state.hpp"
-
 #include "plan_file.hpp"
 #include "start_table.hpp"
 #include "wave_run.hpp"
-
-#include <algorithm>
-#include <memory>
-#include <optional>
 
 namespace m2mkd {
 
@@ -25,17 +23,20 @@ namespace {
 // Names in run.jobs select a job (distill.2), or all of a phase (distill).
 bool selected(const Job& job, const RunOptions& run) {
   return run.jobs.empty() || std::ranges::any_of(run.jobs, [&](const std::string& name) {
-           return name == job.name || name == enum_name(job.phase) || job.name.starts_with(name + ".");
+           return name == job.name || name == enum_name(job.phase) ||
+                  job.name.starts_with(name + ".");
          });
 }
 
 void prepare_folder(const RunFolder& folder, const Config& config) {
-  for (const auto* sub : {"modules", "checkpoints", "metrics", "status"}) std::filesystem::create_directories(folder.dir / sub);
+  for (const auto* sub : {"modules", "checkpoints", "metrics", "status"})
+    std::filesystem::create_directories(folder.dir / sub);
   remove_leftovers(folder);
   write_text_file(folder.dir / "config.ini", config.text());
 }
 
-// Digests of everything the jobs of a wave start from. A parent that is not finished is an error: with run.jobs the user left it out.
+// Digests of everything the jobs of a wave start from. A parent that is not finished is an error:
+// with run.jobs the user left it out.
 Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folder) {
   Digests digests;
   for (const Job* job : jobs)
@@ -43,7 +44,8 @@ Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folde
       const auto path = folder.file(source);
       if (!std::filesystem::exists(path))
         fail("{} needs {}, which is not there [{}]", job->name, path.string(),
-             source.job.empty() ? "a given file" : "job " + source.job + " has not finished: run it first");
+             source.job.empty() ? "a given file"
+                                : "job " + source.job + " has not finished: run it first");
       digests[digest_key(source)] = text_attribute(read_attributes(path), "digest");
     }
   return digests;
@@ -61,7 +63,10 @@ ExitCode stopped_code(const JobList& list, const RunFolder& folder) {
   }
   write_text_file(path, now + " " + std::to_string(count) + "\n");
   if (count < limit) return ExitCode::stopped;
-  log::error("stopped {} times in a row without gaining a step: give each start more time than loading takes", count + 1);
+  log::error(
+      "stopped {} times in a row without gaining a step: give each start more time than loading "
+      "takes",
+      count + 1);
   return ExitCode::no_progress;
 }
 
@@ -100,7 +105,8 @@ ExitCode run(const Config& config, const Session& session) {
       for (const Job* job : all) {
         if (!is_finished(*job, folder, digests, config.run)) open.push_back(job);
       }
-      return open.empty() ? std::string() : wave_order_text(plan.wave(number, open, config.machine), open, digests);
+      return open.empty() ? std::string()
+                          : wave_order_text(plan.wave(number, open, config.machine), open, digests);
     });
     if (told.empty()) {
       log::info("wave {} of {}: all jobs are finished", w + 1, waves.size());
@@ -109,9 +115,8 @@ ExitCode run(const Config& config, const Session& session) {
     const WaveOrder order = wave_order_from_text(told);
     if (root) print_wave(order, number, static_cast<int>(waves.size()));
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {
-      const std::string code = on_root(world, [&] {
-        return std::to_string(static_cast<int>(stopped_code(list, folder)));
-      });
+      const std::string code = on_root(
+          world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
       log::warn("stopped on {}: checkpoints are saved; the same command continues", stop::reason());
       return static_cast<ExitCode>(std::stoi(code));
     }

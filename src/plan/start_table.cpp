@@ -1,12 +1,12 @@
 #include "start_table.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/gemm.hpp>
-
-#include <algorithm>
-#include <set>
 
 namespace m2mkd {
 
@@ -16,7 +16,9 @@ int cores_in(const std::string& cores) {
   int count = 0;
   for (const auto& part : split_list(cores)) {
     const auto dash = part.find('-');
-    count += dash == std::string::npos ? 1 : std::stoi(part.substr(dash + 1)) - std::stoi(part.substr(0, dash)) + 1;
+    count += dash == std::string::npos
+                 ? 1
+                 : std::stoi(part.substr(dash + 1)) - std::stoi(part.substr(0, dash)) + 1;
   }
   return count;
 }
@@ -45,24 +47,33 @@ void print_start_table(const Session& session, const Config& config, const JobLi
   log::info("m2mkd {} ({}, {}, {})", build.version, build.git, build.compiler, build.build_type);
   std::set<std::string> hosts;
   for (const auto& rank : ranks) hosts.insert(rank.host);
-  log::info("ranks      {} on {} host(s); device {}, {} thread(s) per rank, cores {}", ranks.size(), hosts.size(),
-            ranks.front().device, ranks.front().threads, ranks.front().cores);
+  log::info("ranks      {} on {} host(s); device {}, {} thread(s) per rank, cores {}", ranks.size(),
+            hosts.size(), ranks.front().device, ranks.front().threads, ranks.front().cores);
   for (const auto& rank : ranks)
     if (const int cores = cores_in(rank.cores); cores > 0 && rank.threads > cores) {
-      log::warn("{} threads per rank on {} bound core(s) of {}: unbind (mpirun --bind-to none, OMPI_MCA_hwloc_base_binding_policy=none) "
-                "or set run.threads", rank.threads, cores, rank.host);
+      log::warn(
+          "{} threads per rank on {} bound core(s) of {}: unbind (mpirun --bind-to none, "
+          "OMPI_MCA_hwloc_base_binding_policy=none) "
+          "or set run.threads",
+          rank.threads, cores, rank.host);
       break;
     }
   log::info("GEMM       {:.0f} GFLOP/s in {} on the slowest rank", slowest, enum_name(precision));
   if (precision == Precision::fp32 && slowest < 10 && ranks.front().device == "cpu")
-    log::warn("matrix products run at {:.1f} GFLOP/s: LibTorch without a fast BLAS, or an overloaded core", slowest);
+    log::warn(
+        "matrix products run at {:.1f} GFLOP/s: LibTorch without a fast BLAS, or an overloaded "
+        "core",
+        slowest);
   const auto& shape = list.jobs.front().shape;
-  log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes", shape.train_images,
-            shape.validation_images, shape.test_images, shape.channels, shape.image_size, shape.image_size, shape.classes);
-  log::info("run        {}; seed {}; methods {}", config.run.dir.string(), config.run.seed, print_value(config.run.methods));
+  log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes",
+            shape.train_images, shape.validation_images, shape.test_images, shape.channels,
+            shape.image_size, shape.image_size, shape.classes);
+  log::info("run        {}; seed {}; methods {}", config.run.dir.string(), config.run.seed,
+            print_value(config.run.methods));
 }
 
-void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks, const MachineOptions& machine) {
+void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks,
+                const MachineOptions& machine) {
   double seconds = 0, disk = 0;
   for (const auto& job : list.jobs) disk += job_disk(job);
   log::info("plan       {} jobs in {} waves:", list.jobs.size(), waves.size());
@@ -78,9 +89,11 @@ void print_plan(const JobList& list, const std::vector<std::vector<std::string>>
     }
     const double time = make_wave(jobs, ranks, machine).seconds();
     seconds += time;
-    log::info("  wave {}: {:>8}FLOP {:>8}parameters trained, about {}:{}", w + 1, si(flops), si(trainable), duration_text(time), names);
+    log::info("  wave {}: {:>8}FLOP {:>8}parameters trained, about {}:{}", w + 1, si(flops),
+              si(trainable), duration_text(time), names);
   }
-  log::info("predicted  {} on {} rank(s) by [machine]; disk up to {}B", duration_text(seconds), ranks, si(disk));
+  log::info("predicted  {} on {} rank(s) by [machine]; disk up to {}B", duration_text(seconds),
+            ranks, si(disk));
 }
 
 void print_wave(const WaveOrder& order, int number, int waves) {

@@ -9,12 +9,13 @@
 
 namespace m2mkd {
 
-/// Hosts, ranks, devices, threads, cores, precision, data, seeds, and a timed GEMM (warns when the BLAS is slow or threads exceed the
-/// bound cores). Collective; rank 0 logs.
+/// Hosts, ranks, devices, threads, cores, precision, data, seeds, and a timed GEMM (warns when the
+/// BLAS is slow or threads exceed the bound cores). Collective; rank 0 logs.
 void print_start_table(const Session& session, const Config& config, const JobList& list);
 
 /// Waves and jobs with their parameters and FLOPs, ranks, predicted time and disk. Rank 0.
-void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks, const MachineOptions& machine);
+void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks,
+                const MachineOptions& machine);
 
 /// The groups of a wave that begins.
 void print_wave(const WaveOrder& order, int number, int waves);

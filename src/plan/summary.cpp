@@ -1,10 +1,9 @@
-#include <m2mkd/plan/summary.hpp>
-
-#include <m2mkd/base/error.hpp>
-
 #include <algorithm>
 #include <limits>
 #include <optional>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/summary.hpp>
 
 namespace m2mkd {
 
@@ -18,7 +17,8 @@ using Finished = std::map<std::string, Attributes>;
 Finished read_finished(const JobList& list, const RunFolder& folder) {
   Finished finished;
   for (const auto& job : list.jobs)
-    if (const auto path = folder.module(job.name); std::filesystem::exists(path)) finished[job.name] = read_attributes(path);
+    if (const auto path = folder.module(job.name); std::filesystem::exists(path))
+      finished[job.name] = read_attributes(path);
   return finished;
 }
 
@@ -29,7 +29,8 @@ double number(const Finished& finished, const std::string& job, const std::strin
 }
 
 // Sum over the jobs that a method needs.
-double sum(const JobList& list, const Finished& finished, const std::string& method, const std::string& name, bool with_teacher) {
+double sum(const JobList& list, const Finished& finished, const std::string& method,
+           const std::string& name, bool with_teacher) {
   double total = 0;
   for (const auto& job : list.needs.at(method))
     if (with_teacher || !list.find(job).teacher_preparation) total += number(finished, job, name);
@@ -40,7 +41,8 @@ TableGroup method_group(const JobList& list, const Finished& finished, const std
   const std::string final = list.needs.at(method).back();
   TableGroup group{"methods/" + method, {}, {}};
   auto& a = group.attributes;
-  for (const auto* name : {"acc1", "acc5", "loss", "acc1_standard_error"}) a[name] = number(finished, final, name);
+  for (const auto* name : {"acc1", "acc5", "loss", "acc1_standard_error"})
+    a[name] = number(finished, final, name);
   a["acc1_assembled"] = number(finished, final, "start_acc1");
   a["parameters"] = integer_attribute(finished.at(final), "trainable_parameters");
   a["seconds"] = sum(list, finished, method, "seconds", false);
@@ -50,15 +52,19 @@ TableGroup method_group(const JobList& list, const Finished& finished, const std
   if (finished.at(final).contains("smallest_expert_share"))
     a["smallest_expert_share"] = number(finished, final, "smallest_expert_share");
   if (finished.contains("final.e2e")) {
-    a["time_ratio"] = std::get<double>(a["rank_seconds"]) / sum(list, finished, "e2e", "rank_seconds", false);
+    a["time_ratio"] =
+        std::get<double>(a["rank_seconds"]) / sum(list, finished, "e2e", "rank_seconds", false);
     a["flops_ratio"] = std::get<double>(a["flops"]) / sum(list, finished, "e2e", "flops", false);
-    a["flops_ratio_all"] = sum(list, finished, method, "flops", true) / sum(list, finished, "e2e", "flops", true);
-    a["extra_parameters"] = std::get<std::int64_t>(a["parameters"]) - integer_attribute(finished.at("final.e2e"), "trainable_parameters");
+    a["flops_ratio_all"] =
+        sum(list, finished, method, "flops", true) / sum(list, finished, "e2e", "flops", true);
+    a["extra_parameters"] = std::get<std::int64_t>(a["parameters"]) -
+                            integer_attribute(finished.at("final.e2e"), "trainable_parameters");
   }
   return group;
 }
 
-// Accuracy of every spliced network: the teacher's stage as incubated and as it teaches, and the student's.
+// Accuracy of every spliced network: the teacher's stage as incubated and as it teaches, and the
+// student's.
 TableGroup hybrid_group(const JobList& list, const Finished& finished) {
   std::vector<std::string> jobs, networks;
   std::vector<std::int64_t> stages;
@@ -71,25 +77,35 @@ TableGroup hybrid_group(const JobList& list, const Finished& finished) {
     acc1.push_back(number(finished, job.name, "acc1"));
     teacher.push_back(number(finished, job.name, "teacher_acc1"));
   }
-  return {"hybrids", {}, {{"stage", stages}, {"job", jobs}, {"network", networks}, {"acc1", acc1}, {"teacher_acc1", teacher}}};
+  return {"hybrids",
+          {},
+          {{"stage", stages},
+           {"job", jobs},
+           {"network", networks},
+           {"acc1", acc1},
+           {"teacher_acc1", teacher}}};
 }
 
 TableGroup job_group(const JobList& list, const Finished& finished) {
   TableGroup group{"jobs", {}, {}};
   std::vector<std::int64_t> rows;
   std::vector<std::string> names, phases;
-  const std::vector<std::string> columns{"acc1",       "acc5",  "loss",   "steps",      "images",      "seconds", "rank_seconds",
-                                         "eval_seconds", "flops", "ranks",  "parameters", "trainable_parameters", "peak_memory"};
+  const std::vector<std::string> columns{
+      "acc1",         "acc5",         "loss",  "steps", "images",     "seconds",
+      "rank_seconds", "eval_seconds", "flops", "ranks", "parameters", "trainable_parameters",
+      "peak_memory"};
   std::vector<std::vector<double>> values(columns.size());
   for (const auto& job : list.jobs) {
     if (!finished.contains(job.name)) continue;
     rows.push_back(static_cast<std::int64_t>(rows.size()));
     names.push_back(job.name);
     phases.emplace_back(enum_name(job.phase));
-    for (std::size_t c = 0; c < columns.size(); ++c) values[c].push_back(number(finished, job.name, columns[c]));
+    for (std::size_t c = 0; c < columns.size(); ++c)
+      values[c].push_back(number(finished, job.name, columns[c]));
   }
   group.columns = {{"row", rows}, {"job", names}, {"phase", phases}};
-  for (std::size_t c = 0; c < columns.size(); ++c) group.columns.emplace_back(columns[c], values[c]);
+  for (std::size_t c = 0; c < columns.size(); ++c)
+    group.columns.emplace_back(columns[c], values[c]);
   return group;
 }
 
@@ -99,7 +115,8 @@ TableGroup timeline_group(const JobList& list, const Finished& finished) {
   std::vector<std::int64_t> rows, waves, first_ranks, ranks;
   std::vector<double> starts, ends;
   double origin = std::numeric_limits<double>::infinity();
-  for (const auto& [job, attributes] : finished) origin = std::min(origin, number_attribute(attributes, "started"));
+  for (const auto& [job, attributes] : finished)
+    origin = std::min(origin, number_attribute(attributes, "started"));
   for (const auto& job : list.jobs) {
     const auto it = finished.find(job.name);
     if (it == finished.end()) continue;
@@ -111,8 +128,15 @@ TableGroup timeline_group(const JobList& list, const Finished& finished) {
     starts.push_back(number_attribute(it->second, "started") - origin);
     ends.push_back(number_attribute(it->second, "finished_at") - origin);
   }
-  return {"timeline", {}, {{"row", rows}, {"job", names}, {"wave", waves}, {"first_rank", first_ranks}, {"ranks", ranks},
-                           {"start", starts}, {"end", ends}}};
+  return {"timeline",
+          {},
+          {{"row", rows},
+           {"job", names},
+           {"wave", waves},
+           {"first_rank", first_ranks},
+           {"ranks", ranks},
+           {"start", starts},
+           {"end", ends}}};
 }
 
 }  // namespace
@@ -126,11 +150,13 @@ TableFile summarise(const JobList& list, const RunFolder& folder, const Config& 
   for (const auto* job : {"pretrain", "finetune"}) {
     if (!finished.contains(job)) continue;
     file.attributes[std::string(job) + "_acc1"] = number(finished, job, "acc1");
-    file.attributes[std::string(job) + "_acc1_standard_error"] = number(finished, job, "acc1_standard_error");
+    file.attributes[std::string(job) + "_acc1_standard_error"] =
+        number(finished, job, "acc1_standard_error");
   }
   file.groups.push_back({"methods", {}, {}});
   for (const auto& method : config.run.methods)
-    if (finished.contains(list.needs.at(method).back())) file.groups.push_back(method_group(list, finished, method));
+    if (finished.contains(list.needs.at(method).back()))
+      file.groups.push_back(method_group(list, finished, method));
   file.groups.push_back(hybrid_group(list, finished));
   file.groups.push_back(job_group(list, finished));
   if (!finished.empty()) file.groups.push_back(timeline_group(list, finished));

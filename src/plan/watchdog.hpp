@@ -1,16 +1,16 @@
 #pragma once
 // Ends the job when nothing has moved for too long: better than a queue's wall time.
 
-#include <m2mkd/base/error.hpp>
-#include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/comm/session.hpp>
-
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/comm/session.hpp>
 
 namespace m2mkd {
 
@@ -34,8 +34,11 @@ class Watchdog {
     while (!stop.stop_requested()) {
       wake_.wait_for(lock, stop, std::chrono::seconds(2), [] { return false; });
       if (since_.seconds() < limit_ || stop.stop_requested()) continue;
-      log::error("nothing has moved for {:.0f} s; the last was: {} [a hung rank, file system or network]. The last checkpoints are "
-                 "intact: run again to continue, or raise run.watchdog_seconds", since_.seconds(), what_);
+      log::error(
+          "nothing has moved for {:.0f} s; the last was: {} [a hung rank, file system or network]. "
+          "The last checkpoints are "
+          "intact: run again to continue, or raise run.watchdog_seconds",
+          since_.seconds(), what_);
       Session::abort(static_cast<int>(ExitCode::failed));
     }
   }

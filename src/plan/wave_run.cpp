@@ -1,14 +1,14 @@
 #include "wave_run.hpp"
 
-#include <m2mkd/base/error.hpp>
-#include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stop.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
 
 namespace m2mkd {
 
@@ -29,16 +29,18 @@ double unix_seconds() {
 }
 
 // All jobs of a pack, then those that had to leave it, each alone.
-Outcome run_pack(const std::vector<std::string>& names, const Group& group, int wave, const WaveOrder& order, const JobList& list,
-                 const Config& config, const RunFolder& folder, const TrainContext& context) {
+Outcome run_pack(const std::vector<std::string>& names, const Group& group, int wave,
+                 const WaveOrder& order, const JobList& list, const Config& config,
+                 const RunFolder& folder, const TrainContext& context) {
   Builder builder(folder, order.digests, context.group, context.device);
   std::vector<Task> pack;
   for (const auto& name : names) {
     context.beat("loading " + name);
-    pack.push_back(builder.task(list.find(name), {{"config", config.text()},
-                                                  {"wave", static_cast<std::int64_t>(wave)},
-                                                  {"first_rank", static_cast<std::int64_t>(group.first)},
-                                                  {"started", unix_seconds()}}));
+    pack.push_back(
+        builder.task(list.find(name), {{"config", config.text()},
+                                       {"wave", static_cast<std::int64_t>(wave)},
+                                       {"first_rank", static_cast<std::int64_t>(group.first)},
+                                       {"started", unix_seconds()}}));
   }
   const DataOptions& data = list.find(names.front()).data;
   PackResult result = Trainer(std::move(pack), data, context).run();
@@ -64,10 +66,13 @@ void meet(const Communicator& world, Watchdog& watchdog) {
 
 }  // namespace
 
-std::string wave_order_text(const Wave& wave, const std::vector<const Job*>& open, const Digests& digests) {
+std::string wave_order_text(const Wave& wave, const std::vector<const Job*>& open,
+                            const Digests& digests) {
   int ranks = 0;
   for (const auto& group : wave.groups) ranks = std::max(ranks, group.first + group.ranks);
-  nlohmann::json json{{"wave", nlohmann::json::parse(wave_json(wave, 0, ranks))}, {"open", nlohmann::json::array()}, {"digests", digests}};
+  nlohmann::json json{{"wave", nlohmann::json::parse(wave_json(wave, 0, ranks))},
+                      {"open", nlohmann::json::array()},
+                      {"digests", digests}};
   for (const Job* job : open) json["open"].push_back(job->name);
   return json.dump();
 }
@@ -78,8 +83,8 @@ WaveOrder wave_order_from_text(const std::string& text) {
           json.at("digests").get<Digests>()};
 }
 
-Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const Config& config, const RunFolder& folder,
-                 const Session& session, Watchdog& watchdog) {
+Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const Config& config,
+                 const RunFolder& folder, const Session& session, Watchdog& watchdog) {
   const Communicator& world = session.world();
   int index = -1;
   const Group* group = group_of(order.wave, world.rank(), index);
@@ -100,7 +105,8 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
       // Packs begin with the same answer on every rank of the group to "was a stop requested?".
       std::vector<double> stop{stop::requested() || world.stop_heard() ? 1.0 : 0.0};
       context.group.sum(stop);
-      outcome = stop[0] > 0 ? Outcome::stopped : run_pack(names, *group, number, order, list, config, folder, context);
+      outcome = stop[0] > 0 ? Outcome::stopped
+                            : run_pack(names, *group, number, order, list, config, folder, context);
       if (outcome == Outcome::stopped) break;
     }
     if (outcome == Outcome::stopped && context.group.rank() == 0) world.tell_stop();

@@ -17,11 +17,12 @@ struct WaveOrder {
   Digests digests;                ///< of everything they start from
 };
 
-std::string wave_order_text(const Wave& wave, const std::vector<const Job*>& open, const Digests& digests);
+std::string wave_order_text(const Wave& wave, const std::vector<const Job*>& open,
+                            const Digests& digests);
 WaveOrder wave_order_from_text(const std::string& text);
 
 /// Trains the open jobs. Outcome::stopped on all ranks if any group was stopped. Collective.
-Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const Config& config, const RunFolder& folder,
-                 const Session& session, Watchdog& watchdog);
+Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const Config& config,
+                 const RunFolder& folder, const Session& session, Watchdog& watchdog);
 
 }  // namespace m2mkd

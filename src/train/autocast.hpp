@@ -1,9 +1,9 @@
 #pragma once
 // Mixed precision for the life of a scope, and the dtype in which parameters live.
 
-#include <m2mkd/train/options.hpp>
-
 #include <ATen/autocast_mode.h>
+
+#include <m2mkd/train/options.hpp>
 
 namespace m2mkd {
 
@@ -15,7 +15,8 @@ inline at::ScalarType parameter_type(Precision precision) {
 /// bf16 autocast while alive; nothing for the other precisions.
 class Autocast {
  public:
-  Autocast(Precision precision, c10::Device device) : active_(precision == Precision::bf16), type_(device.type()) {
+  Autocast(Precision precision, c10::Device device)
+      : active_(precision == Precision::bf16), type_(device.type()) {
     if (!active_) return;
     at::autocast::set_autocast_dtype(type_, at::kBFloat16);
     at::autocast::set_autocast_enabled(type_, true);

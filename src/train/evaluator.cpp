@@ -1,17 +1,16 @@
-#include <m2mkd/train/evaluator.hpp>
-
-#include <m2mkd/base/stop.hpp>
-#include <m2mkd/train/prefix.hpp>
-
-#include "autocast.hpp"
-#include "evaluate_batches.hpp"
+#include <algorithm>
+#include <cmath>
+#include <sstream>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
-#include <cmath>
-#include <sstream>
+#include <m2mkd/base/stop.hpp>
+#include <m2mkd/train/evaluator.hpp>
+#include <m2mkd/train/prefix.hpp>
+
+#include "autocast.hpp"
+#include "evaluate_batches.hpp"
 
 namespace m2mkd {
 
@@ -25,7 +24,8 @@ int shared_stages(std::span<const Chain> chains, std::size_t i) {
   return shared;
 }
 
-// Sums of one chain over the batches seen here; 0-dim double tensors on the device, so that nothing waits for it.
+// Sums of one chain over the batches seen here; 0-dim double tensors on the device, so that nothing
+// waits for it.
 struct Sums {
   at::Tensor correct1, correct5, loss;
   Observations observations;
@@ -46,12 +46,14 @@ struct Sums {
 };
 
 // Tokens per expert over the group. As text, because a rank without images has no entries.
-std::map<std::string, std::vector<std::int64_t>> total_load(const Observations& observations, const Communicator& group) {
+std::map<std::string, std::vector<std::int64_t>> total_load(const Observations& observations,
+                                                            const Communicator& group) {
   std::ostringstream mine;
   for (const auto& [block, load] : observations.expert_load) {
     const at::Tensor counts = load.to(at::kCPU, at::kLong).contiguous();
     mine << block << ' ' << counts.numel();
-    for (std::int64_t e = 0; e < counts.numel(); ++e) mine << ' ' << counts.const_data_ptr<std::int64_t>()[e];
+    for (std::int64_t e = 0; e < counts.numel(); ++e)
+      mine << ' ' << counts.const_data_ptr<std::int64_t>()[e];
     mine << '\n';
   }
   std::map<std::string, std::vector<std::int64_t>> total;
@@ -87,17 +89,19 @@ double Accuracy::standard_error() const {
   return count > 0 ? 100.0 * std::sqrt(p * (1.0 - p) / static_cast<double>(count)) : 0.0;
 }
 
-std::optional<std::vector<Accuracy>> evaluate(std::span<const Chain> chains, const EvalRequest& request,
-                                              const std::function<void(std::int64_t, const at::Tensor&)>& on_logits) {
-  EvalLoader loader(request.dataset, request.data, request.batch, request.group.rank(), request.group.size(),
-                    parameter_type(request.precision));
-  return evaluate_batches(chains, {request.precision, request.group, request.device, request.beat},
-                          [&](Batch& batch) { return loader.next(batch); }, on_logits);
+std::optional<std::vector<Accuracy>> evaluate(
+    std::span<const Chain> chains, const EvalRequest& request,
+    const std::function<void(std::int64_t, const at::Tensor&)>& on_logits) {
+  EvalLoader loader(request.dataset, request.data, request.batch, request.group.rank(),
+                    request.group.size(), parameter_type(request.precision));
+  return evaluate_batches(
+      chains, {request.precision, request.group, request.device, request.beat},
+      [&](Batch& batch) { return loader.next(batch); }, on_logits);
 }
 
-std::optional<std::vector<Accuracy>> evaluate_batches(std::span<const Chain> chains, const EvalPlace& place,
-                                                      const std::function<bool(Batch&)>& next,
-                                                      const std::function<void(std::int64_t, const at::Tensor&)>& on_logits) {
+std::optional<std::vector<Accuracy>> evaluate_batches(
+    std::span<const Chain> chains, const EvalPlace& place, const std::function<bool(Batch&)>& next,
+    const std::function<void(std::int64_t, const at::Tensor&)>& on_logits) {
   const c10::NoGradGuard no_grad;
   const Autocast autocast(place.precision, place.device);
   std::vector<Sums> sums;
@@ -111,7 +115,8 @@ std::optional<std::vector<Accuracy>> evaluate_batches(std::span<const Chain> cha
       const int shared = shared_stages(chains, i);
       ForwardContext context;
       context.observations = &sums[i].observations;
-      const at::Tensor logits = chains[i].forward(prefix.output(chains[i], shared), context, shared);
+      const at::Tensor logits =
+          chains[i].forward(prefix.output(chains[i], shared), context, shared);
       sums[i].add(logits, labels);
       if (i == 0 && on_logits) on_logits(batch.first, logits);
     }
@@ -120,7 +125,8 @@ std::optional<std::vector<Accuracy>> evaluate_batches(std::span<const Chain> cha
 
   std::vector<double> totals;
   for (const auto& s : sums)
-    for (const at::Tensor* t : {&s.correct1, &s.correct5, &s.loss}) totals.push_back(t->item<double>());
+    for (const at::Tensor* t : {&s.correct1, &s.correct5, &s.loss})
+      totals.push_back(t->item<double>());
   for (std::size_t i = 0; i < chains.size(); ++i)
     totals.insert(totals.begin() + static_cast<std::ptrdiff_t>(4 * i + 3), count);
   totals.push_back(stop::requested() ? 1.0 : 0.0);

@@ -1,9 +1,7 @@
 // What a job records and writes.
-#include "job_run.hpp"
-
-#include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/train/schedule.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -11,9 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/train/schedule.hpp>
+
+#include "job_run.hpp"
 
 namespace m2mkd {
 
@@ -31,7 +31,8 @@ double smallest_expert_share(const Accuracy& accuracy) {
   for (const auto& [block, load] : accuracy.expert_load) {
     double all = 0;
     for (const auto n : load) all += static_cast<double>(n);
-    for (const auto n : load) smallest = std::min(smallest, 100.0 * static_cast<double>(n) / std::max(all, 1.0));
+    for (const auto n : load)
+      smallest = std::min(smallest, 100.0 * static_cast<double>(n) / std::max(all, 1.0));
   }
   return smallest;
 }
@@ -45,14 +46,17 @@ TableGroup expert_table(const Accuracy& accuracy) {
       experts.push_back(static_cast<std::int64_t>(e));
       tokens.push_back(load[e]);
     }
-  return {"experts", {}, {{"row", [&] {
-                             std::vector<std::int64_t> rows(blocks.size());
-                             for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
-                             return rows;
-                           }()},
-                          {"block", blocks},
-                          {"expert", experts},
-                          {"tokens", tokens}}};
+  return {"experts",
+          {},
+          {{"row",
+            [&] {
+              std::vector<std::int64_t> rows(blocks.size());
+              for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
+              return rows;
+            }()},
+           {"block", blocks},
+           {"expert", experts},
+           {"tokens", tokens}}};
 }
 
 }  // namespace
@@ -71,7 +75,8 @@ void JobRun::record_evaluation(const Accuracy& accuracy, double seconds) {
     records_.results["best_acc1"] = accuracy.acc1;
     records_.results["best_epoch"] = epoch();
   }
-  log::info("{}: epoch={:.4g} acc1={:.2f} acc5={:.2f}", task_.name, epoch(), accuracy.acc1, accuracy.acc5);
+  log::info("{}: epoch={:.4g} acc1={:.2f} acc5={:.2f}", task_.name, epoch(), accuracy.acc1,
+            accuracy.acc5);
 }
 
 void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) {
@@ -83,7 +88,8 @@ void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) 
     records_.results["start_acc1"] = accuracies[i].acc1;
     records_.results["start_acc5"] = accuracies[i].acc5;
     records_.results["start_loss"] = accuracies[i++].loss;
-    log::info("{}: before training acc1={:.2f}", task_.name, std::get<double>(records_.results["start_acc1"]));
+    log::info("{}: before training acc1={:.2f}", task_.name,
+              std::get<double>(records_.results["start_acc1"]));
   }
   for (std::size_t teacher = 0; i < accuracies.size(); ++i, ++teacher) {
     const std::string name = teacher == 0 ? "teacher" : "teacher" + std::to_string(teacher + 1);
@@ -103,15 +109,20 @@ void JobRun::checkpoint() const {
   write_metrics();
 }
 
-std::optional<TensorFile> JobRun::read_checkpoint(std::int64_t step) const { return checkpoints_.load(step); }
+std::optional<TensorFile> JobRun::read_checkpoint(std::int64_t step) const {
+  return checkpoints_.load(step);
+}
 
-std::vector<std::int64_t> JobRun::checkpoint_steps() const { return checkpoints_.steps(); }
+std::vector<std::int64_t> JobRun::checkpoint_steps() const {
+  return checkpoints_.steps();
+}
 
 void JobRun::restore(const TensorFile* file) {
   if (file != nullptr) {
     NamedTensors weights;
     for (const auto& tensor : file->tensors)
-      if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/")) weights.push_back(tensor);
+      if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/"))
+        weights.push_back(tensor);
     m2mkd::load(trained_part(task_), weights, task_.name + "'s checkpoint");
     load(progress_, records_, *file);
     optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));
@@ -183,20 +194,24 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   if (!task_.metrics_file.empty()) write_table_file(task_.metrics_file, metrics);
   if (!keep) checkpoints_.remove();
   write_status("finished");
-  log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name, step(), test.acc1,
-            test.acc5, test.loss, progress_.seconds);
+  log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name,
+            step(), test.acc1, test.acc5, test.loss, progress_.seconds);
 }
 
 std::string JobRun::progress_text() const {
-  const double left = static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
-  return fmt::format("job={} epoch={:.2f}/{:.4g} step={}/{} loss={:.4f} lr={:.3g} img/s={:.0f} eta={}", task_.name, epoch(),
-                     static_cast<double>(end_step_) / static_cast<double>(steps_per_epoch_), step(), end_step_,
-                     last_loss_, lr(), recent_rate_, duration_text(recent_rate_ > 0 ? left / recent_rate_ : 0));
+  const double left =
+      static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
+  return fmt::format(
+      "job={} epoch={:.2f}/{:.4g} step={}/{} loss={:.4f} lr={:.3g} img/s={:.0f} eta={}", task_.name,
+      epoch(), static_cast<double>(end_step_) / static_cast<double>(steps_per_epoch_), step(),
+      end_step_, last_loss_, lr(), recent_rate_,
+      duration_text(recent_rate_ > 0 ? left / recent_rate_ : 0));
 }
 
 void JobRun::write_status(const std::string& state) const {
   if (!root() || task_.status_file.empty()) return;
-  const double left = static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
+  const double left =
+      static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
   nlohmann::json status{{"job", task_.name},
                         {"phase", task_.phase},
                         {"state", state},

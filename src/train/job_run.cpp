@@ -1,18 +1,18 @@
 #include "job_run.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/train/objective.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 #include "autocast.hpp"
-
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
-#include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace m2mkd {
 
@@ -48,7 +48,8 @@ Chain trained_part(const Task& task) {
   return part;
 }
 
-JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch, std::int64_t samples_per_step)
+JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch,
+               std::int64_t samples_per_step)
     : task_(std::move(task)),
       context_(context),
       steps_per_epoch_(steps_per_epoch),
@@ -71,7 +72,8 @@ void JobRun::begin_step() {
   bad_images_ = at::Tensor();
 }
 
-void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix, bool last) {
+void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix,
+                              bool last) {
   ForwardContext forward;
   forward.training = true;
   forward.seed = task_.seed;
@@ -93,8 +95,10 @@ void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, Pref
       }
       probabilities = soften(logits, options.objective.tau);
     }
-    const at::Tensor logits = task_.chain.forward(prefix.output(task_.chain, frozen_stages_), forward, frozen_stages_);
-    const Losses losses = objective(logits, batch.labels, batch.targets, probabilities, options.objective);
+    const at::Tensor logits =
+        task_.chain.forward(prefix.output(task_.chain, frozen_stages_), forward, frozen_stages_);
+    const Losses losses =
+        objective(logits, batch.labels, batch.targets, probabilities, options.objective);
     loss = losses.loss / static_cast<double>(samples_per_step_);
     sums_[0] += losses.loss.detach();
     sums_[1] += losses.ce;
@@ -116,7 +120,8 @@ JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
   const double rate = lr(), n = static_cast<double>(samples_per_step_);
   const bool wants_norm = options.clip_grad > 0 || options.log_steps;
   last_loss_ = sums[0] / n;
-  last_norm_ = wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
+  last_norm_ =
+      wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
   bool skip = std::ranges::count(task_.skip_steps, step()) > 0;
   if (!std::isfinite(sums[0]) || (wants_norm && !std::isfinite(last_norm_))) {
     if (options.non_finite == NonFinite::stop) stop_on_non_finite(sums);
@@ -124,7 +129,9 @@ JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
       task_.skip_steps.push_back(step());
       return Update::restore;
     }
-    if (root()) log::warn("{}: loss {} at step {} is not finite: the step is skipped", task_.name, last_loss_, step());
+    if (root())
+      log::warn("{}: loss {} at step {} is not finite: the step is skipped", task_.name, last_loss_,
+                step());
     skip = true;
   }
   if (!skip) {
@@ -160,15 +167,19 @@ std::string JobRun::non_finite_stage() const {
   if (!x.isfinite().all().item<bool>()) return "the images are not finite";
   for (int i = 0; i < task_.chain.size(); ++i) {
     x = task_.chain.forward(x, ForwardContext{}, i, i + 1);
-    if (!x.isfinite().all().item<bool>()) return fmt::format("stage {} gives the first value that is not finite", i);
+    if (!x.isfinite().all().item<bool>())
+      return fmt::format("stage {} gives the first value that is not finite", i);
   }
-  return "all stages are finite on this rank's first micro-batches: the loss, a gradient or another rank";
+  return "all stages are finite on this rank's first micro-batches: the loss, a gradient or "
+         "another rank";
 }
 
 void JobRun::stop_on_non_finite(std::span<const double> sums) {
-  fail("{}: loss {} (CE {}, KL {}, gradient norm {}) at step {} is not finite [{}]. The last checkpoint is intact. Try a smaller "
-       "lr, clip_grad = 1, or non_finite = skip or restore",
-       task_.name, last_loss_, sums[1], sums[2], last_norm_, step(), non_finite_stage());
+  fail(
+      "{}: loss {} (CE {}, KL {}, gradient norm {}) at step {} is not finite [{}]. The last "
+      "checkpoint is intact. Try a smaller "
+      "lr, clip_grad = 1, or non_finite = skip or restore",
+      task_.name, last_loss_, sums[1], sums[2], last_norm_, step(), non_finite_stage());
 }
 
 void JobRun::close_epoch() {
@@ -176,21 +187,23 @@ void JobRun::close_epoch() {
   progress_.closed_step = progress_.step;
   const double n = std::max(progress_.samples, 1.0), nan = std::numeric_limits<double>::quiet_NaN();
   if (root())
-    Records::append(records_.epochs,
-                    {{"epoch", epoch()},
-                     {"loss", progress_.loss / n},
-                     {"ce", progress_.ce / n},
-                     {"kl", progress_.kl / n},
-                     {"acc1", nan},
-                     {"acc5", nan},
-                     {"lr", learning_rate(task_.options.schedule, step() - 1, steps_per_epoch_)},
-                     {"images_per_s", progress_.samples / std::max(progress_.epoch_seconds, 1e-9)}});
+    Records::append(
+        records_.epochs,
+        {{"epoch", epoch()},
+         {"loss", progress_.loss / n},
+         {"ce", progress_.ce / n},
+         {"kl", progress_.kl / n},
+         {"acc1", nan},
+         {"acc5", nan},
+         {"lr", learning_rate(task_.options.schedule, step() - 1, steps_per_epoch_)},
+         {"images_per_s", progress_.samples / std::max(progress_.epoch_seconds, 1e-9)}});
   progress_.loss = progress_.ce = progress_.kl = progress_.samples = progress_.epoch_seconds = 0;
 }
 
 bool JobRun::evaluation_due() const {
   const double every = task_.options.eval_epochs;
-  if (every <= 0 || step() == 0 || progress_.evaluated_step == progress_.step || !at_epoch_end()) return false;
+  if (every <= 0 || step() == 0 || progress_.evaluated_step == progress_.step || !at_epoch_end())
+    return false;
   // Due when an integer multiple of `every` lies in the epoch that just ended.
   const double before = static_cast<double>(step() - 1) / static_cast<double>(steps_per_epoch_);
   return at_end() || std::floor(epoch() / every) > std::floor(std::floor(before) / every);
@@ -199,7 +212,8 @@ bool JobRun::evaluation_due() const {
 std::vector<Chain> JobRun::start_chains() const {
   std::vector<Chain> chains;
   if (task_.evaluate_start) chains.push_back(task_.chain);
-  if (task_.evaluate_teachers) chains.insert(chains.end(), task_.teachers.begin(), task_.teachers.end());
+  if (task_.evaluate_teachers)
+    chains.insert(chains.end(), task_.teachers.begin(), task_.teachers.end());
   return chains;
 }
 

@@ -13,7 +13,8 @@
 
 namespace m2mkd {
 
-/// The trained stages of a task as a chain whose other stages are null: what is saved and published.
+/// The trained stages of a task as a chain whose other stages are null: what is saved and
+/// published.
 Chain trained_part(const Task& task);
 
 class JobRun {
@@ -22,7 +23,8 @@ class JobRun {
   static constexpr std::size_t sum_count = 3;
   enum class Update { done, restore };
 
-  JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch, std::int64_t samples_per_step);
+  JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch,
+         std::int64_t samples_per_step);
 
   const Task& task() const { return task_; }
   std::int64_t step() const { return static_cast<std::int64_t>(progress_.step); }
@@ -33,7 +35,8 @@ class JobRun {
   // One step.
   void begin_step();
   /// Adds this batch's part of the gradient. `last`: the rank's last batch of the step.
-  void forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix, bool last);
+  void forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix,
+                        bool last);
   /// Waits for the summed gradients; this rank's sums for the reduction over the group.
   std::array<double, sum_count> end_step_sums();
   /// `sums`: over the group. Clips, updates, counts. `seconds`: this job's share of the step.
@@ -43,7 +46,9 @@ class JobRun {
   void close_epoch();
   bool evaluation_due() const;
   void record_evaluation(const Accuracy& accuracy, double seconds);
-  bool start_due() const { return progress_.start_done == 0 && (task_.evaluate_start || task_.evaluate_teachers); }
+  bool start_due() const {
+    return progress_.start_done == 0 && (task_.evaluate_start || task_.evaluate_teachers);
+  }
   /// Chains to be evaluated before training: the job's own and its teachers', as the task asks.
   std::vector<Chain> start_chains() const;
   void record_start(std::span<const Accuracy> accuracies, double seconds);
@@ -77,8 +82,9 @@ class JobRun {
   CheckpointFolder checkpoints_;
   Progress progress_;
   Records records_;
-  at::Tensor sums_;          ///< (3) double on the device
-  at::Tensor bad_images_;    ///< this rank's first forward of the step, to find the stage of a loss that is not finite
+  at::Tensor sums_;        ///< (3) double on the device
+  at::Tensor bad_images_;  ///< this rank's first forward of the step, to find the stage of a loss
+                           ///< that is not finite
   double last_loss_ = 0, last_norm_ = 0, recent_rate_ = 0;
 };
 

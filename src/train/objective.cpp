@@ -1,14 +1,14 @@
-#include <m2mkd/train/objective.hpp>
+#include <ATen/ATen.h>
 
 #include <m2mkd/base/error.hpp>
-
-#include <ATen/ATen.h>
+#include <m2mkd/train/objective.hpp>
 
 namespace m2mkd {
 
 namespace {
 
-// Losses are computed in fp32 at least (published: log-softmax and KL in fp32 under mixed precision).
+// Losses are computed in fp32 at least (published: log-softmax and KL in fp32 under mixed
+// precision).
 at::Tensor full_precision(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
 }
@@ -29,8 +29,9 @@ Losses objective(const at::Tensor& logits, const at::Tensor& labels, const at::T
                  const at::Tensor& teacher_probabilities, const ObjectiveOptions& options) {
   const at::Tensor z = full_precision(logits);
   Losses losses;
-  const at::Tensor ce = targets.defined() ? -(targets * at::log_softmax(z, 1)).sum()
-                                          : at::nll_loss(at::log_softmax(z, 1), labels, {}, at::Reduction::Sum);
+  const at::Tensor ce = targets.defined()
+                            ? -(targets * at::log_softmax(z, 1)).sum()
+                            : at::nll_loss(at::log_softmax(z, 1), labels, {}, at::Reduction::Sum);
   losses.ce = ce.detach();
   if (!teacher_probabilities.defined() || options.alpha == 0.0) {
     losses.loss = ce;

@@ -1,11 +1,10 @@
-#include <m2mkd/train/optimizer.hpp>
-
-#include <m2mkd/base/error.hpp>
+#include <map>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <map>
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/train/optimizer.hpp>
 
 namespace m2mkd {
 
@@ -28,7 +27,8 @@ void AdamW::add(Group& group, const Parameter& parameter) {
   group.parameters.push_back(parameter.tensor);
   group.exp_avg.push_back(at::zeros_like(parameter.tensor, at::MemoryFormat::Contiguous));
   group.exp_avg_sq.push_back(at::zeros_like(parameter.tensor, at::MemoryFormat::Contiguous));
-  group.steps.push_back(at::zeros({}, parameter.tensor.options().dtype(at::kFloat).requires_grad(false)));
+  group.steps.push_back(
+      at::zeros({}, parameter.tensor.options().dtype(at::kFloat).requires_grad(false)));
 }
 
 void AdamW::step(double lr) {
@@ -41,8 +41,9 @@ void AdamW::step(double lr) {
       gradients.push_back(group->parameters[i].grad());
       group->steps[i].fill_(static_cast<double>(updates_));
     }
-    at::_fused_adamw_(group->parameters, gradients, group->exp_avg, group->exp_avg_sq, {}, group->steps, lr, beta1_,
-                      beta2_, group->weight_decay, eps_, /*amsgrad=*/false, /*maximize=*/false);
+    at::_fused_adamw_(group->parameters, gradients, group->exp_avg, group->exp_avg_sq, {},
+                      group->steps, lr, beta1_, beta2_, group->weight_decay, eps_,
+                      /*amsgrad=*/false, /*maximize=*/false);
   }
 }
 
@@ -64,7 +65,11 @@ void AdamW::load(const NamedTensors& tensors, std::int64_t updates) {
   const std::map<std::string, at::Tensor> found(tensors.begin(), tensors.end());
   for (auto& [name, tensor] : state()) {
     const auto it = found.find(name);
-    if (it == found.end()) fail("optimizer state '{}' is missing from the checkpoint: remove the checkpoint to start anew", name);
+    if (it == found.end())
+      fail(
+          "optimizer state '{}' is missing from the checkpoint: remove the checkpoint to start "
+          "anew",
+          name);
     at::Tensor(tensor).copy_(it->second);
   }
   updates_ = updates;

@@ -10,9 +10,12 @@ Keys<ScheduleOptions> schedule_keys() {
   k.add("epochs", &O::epochs, "passes over the training images; fractions allowed", at_least(0.0));
   k.add("lr", &O::lr, "peak learning rate, absolute", at_least(0.0));
   k.add("min_lr", &O::min_lr, "learning rate at the end", at_least(0.0));
-  k.add("warmup_lr", &O::warmup_lr, "learning rate at the first step of the warm-up", at_least(0.0));
-  k.add("warmup_epochs", &O::warmup_epochs, "length of the linear warm-up in epochs", at_least(0.0));
-  k.add("warmup_share", &O::warmup_share, "further warm-up as a share of all steps", within(0.0, 1.0));
+  k.add("warmup_lr", &O::warmup_lr, "learning rate at the first step of the warm-up",
+        at_least(0.0));
+  k.add("warmup_epochs", &O::warmup_epochs, "length of the linear warm-up in epochs",
+        at_least(0.0));
+  k.add("warmup_share", &O::warmup_share, "further warm-up as a share of all steps",
+        within(0.0, 1.0));
   k.add("lr_unit", &O::lr_unit, "change the rate every step, or every epoch (published Python)");
   k.add("cosine", &O::cosine, "shifted: starts after the warm-up; published: runs over all epochs");
   k.add("lr_late", &O::lr_late, "published Python: epoch e uses the rate of epoch max(e - 1, 0)");
@@ -22,10 +25,13 @@ Keys<ScheduleOptions> schedule_keys() {
 Keys<ObjectiveOptions> objective_keys() {
   using O = ObjectiveOptions;
   Keys<O> k;
-  k.add("alpha", &O::alpha, "weight of the distillation term (paper Eq. 3); 0 leaves the teacher out", at_least(0.0));
+  k.add("alpha", &O::alpha,
+        "weight of the distillation term (paper Eq. 3); 0 leaves the teacher out", at_least(0.0));
   k.add("tau", &O::tau, "softmax temperature of the distillation term", at_least(1e-6));
-  k.add("kd_per", &O::kd_per, "KL averaged per sample (Eq. 3) or per element, samples x classes (published Python)");
-  k.add("ce_weight", &O::ce_weight, "weight of the labels: one (Eq. 3) or complement, 1 - alpha (published Python)");
+  k.add("kd_per", &O::kd_per,
+        "KL averaged per sample (Eq. 3) or per element, samples x classes (published Python)");
+  k.add("ce_weight", &O::ce_weight,
+        "weight of the labels: one (Eq. 3) or complement, 1 - alpha (published Python)");
   return k;
 }
 
@@ -36,8 +42,10 @@ Keys<TrainOptions> TrainOptions::keys() {
   Keys<O> k;
   k.include(&O::schedule, schedule_keys());
   k.include(&O::objective, objective_keys());
-  k.add("batch", &O::batch, "images per optimizer step, over all ranks of a group", at_least<std::int64_t>(1));
-  k.add("micro_batch", &O::micro_batch, "images per micro-batch: unit of mixup, randomness and of a rank's share",
+  k.add("batch", &O::batch, "images per optimizer step, over all ranks of a group",
+        at_least<std::int64_t>(1));
+  k.add("micro_batch", &O::micro_batch,
+        "images per micro-batch: unit of mixup, randomness and of a rank's share",
         at_least<std::int64_t>(1));
   k.add("weight_decay", &O::weight_decay, "AdamW weight decay", at_least(0.0));
   k.add("beta1", &O::beta1, "AdamW beta 1", within(0.0, 1.0));
@@ -45,16 +53,20 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("adam_eps", &O::adam_eps, "AdamW epsilon", at_least(0.0));
   k.add("clip_grad", &O::clip_grad, "largest gradient norm; 0: no clipping", at_least(0.0));
   k.add("precision", &O::precision, "fp32; fp64 for exact checks; bf16 mixed precision on GPUs");
-  k.add("non_finite", &O::non_finite, "on a loss that is not finite: stop, skip the step, or restore the last checkpoint");
-  k.add("max_steps", &O::max_steps, "stop after so many steps, the schedule unchanged; 0: at its end",
+  k.add("non_finite", &O::non_finite,
+        "on a loss that is not finite: stop, skip the step, or restore the last checkpoint");
+  k.add("max_steps", &O::max_steps,
+        "stop after so many steps, the schedule unchanged; 0: at its end",
         at_least<std::int64_t>(0));
-  k.add("forward_micro_batches", &O::forward_micro_batches, "micro-batches in one forward (memory); 0: all of a rank's",
-        at_least<std::int64_t>(0));
+  k.add("forward_micro_batches", &O::forward_micro_batches,
+        "micro-batches in one forward (memory); 0: all of a rank's", at_least<std::int64_t>(0));
   k.add("eval_batch", &O::eval_batch, "images per evaluation forward", at_least<std::int64_t>(1));
-  k.add("eval_epochs", &O::eval_epochs, "evaluate every so many epochs; 0: at the end only", at_least(0.0));
-  k.add("checkpoint_seconds", &O::checkpoint_seconds, "time between checkpoints; there is one at every epoch end too",
+  k.add("eval_epochs", &O::eval_epochs, "evaluate every so many epochs; 0: at the end only",
         at_least(0.0));
-  k.add("keep_checkpoints", &O::keep_checkpoints, "keep a finished job's last checkpoint; run.extend needs it");
+  k.add("checkpoint_seconds", &O::checkpoint_seconds,
+        "time between checkpoints; there is one at every epoch end too", at_least(0.0));
+  k.add("keep_checkpoints", &O::keep_checkpoints,
+        "keep a finished job's last checkpoint; run.extend needs it");
   k.add("log_steps", &O::log_steps, "write per-step columns to metrics/<job>.h5");
   k.add("log_seconds", &O::log_seconds, "time between progress lines", at_least(0.0));
   k.add("bucket_mb", &O::bucket_mb, "size of a gradient bucket", at_least<std::int64_t>(1));
@@ -63,9 +75,9 @@ Keys<TrainOptions> TrainOptions::keys() {
 
 const std::vector<std::string>& TrainOptions::neutral_keys() {
   static const std::vector<std::string> keys{
-      "max_steps",          "forward_micro_batches", "eval_batch",  "eval_epochs", "non_finite",
-      "checkpoint_seconds", "log_steps",             "log_seconds", "bucket_mb",
-      "keep_checkpoints"};
+      "max_steps",  "forward_micro_batches", "eval_batch", "eval_epochs",
+      "non_finite", "checkpoint_seconds",    "log_steps",  "log_seconds",
+      "bucket_mb",  "keep_checkpoints"};
   return keys;
 }
 

@@ -1,7 +1,7 @@
-#include <m2mkd/train/prefix.hpp>
-
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+
+#include <m2mkd/train/prefix.hpp>
 
 namespace m2mkd {
 

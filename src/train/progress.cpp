@@ -1,8 +1,8 @@
 #include "progress.hpp"
 
-#include <m2mkd/base/error.hpp>
-
 #include <ATen/ATen.h>
+
+#include <m2mkd/base/error.hpp>
 
 namespace m2mkd {
 
@@ -39,7 +39,8 @@ std::vector<std::pair<std::string, double*>> Progress::fields() {
 void Records::append(TableGroup& table, const std::vector<std::pair<std::string, double>>& row) {
   if (table.columns.empty())
     for (const auto& [name, value] : row) table.columns.emplace_back(name, std::vector<double>{});
-  require(table.columns.size() == row.size(), "Records::append: rows of one table have the same columns");
+  require(table.columns.size() == row.size(),
+          "Records::append: rows of one table have the same columns");
   for (std::size_t i = 0; i < row.size(); ++i)
     std::get<std::vector<double>>(table.columns[i].second).push_back(row[i].second);
 }
@@ -53,12 +54,14 @@ void save(Progress progress, const Records& records, TensorFile& file) {
 }
 
 void load(Progress& progress, Records& records, const TensorFile& file) {
-  for (const auto& [name, value] : progress.fields()) *value = number_attribute(file.attributes, "progress." + name);
+  for (const auto& [name, value] : progress.fields())
+    *value = number_attribute(file.attributes, "progress." + name);
   records.results.clear();
   for (const auto& [name, value] : file.attributes)
     if (name.starts_with(result_prefix)) records.results[name.substr(result_prefix.size())] = value;
   // The order of a file's tensors is no promise; the columns have theirs.
-  const std::vector<std::string> order{"epoch", "step", "loss", "ce", "kl", "acc1", "acc5", "lr", "grad_norm", "images_per_s"};
+  const std::vector<std::string> order{"epoch", "step", "loss", "ce",        "kl",
+                                       "acc1",  "acc5", "lr",   "grad_norm", "images_per_s"};
   for (TableGroup* table : {&records.epochs, &records.steps}) {
     table->columns.clear();
     for (const auto& column : order)

@@ -1,12 +1,13 @@
 #pragma once
-// How far a job is: the numbers that every rank of the group holds, and the columns that its root keeps for the files.
-
-#include <m2mkd/store/table_file.hpp>
-#include <m2mkd/store/tensor_file.hpp>
+// How far a job is: the numbers that every rank of the group holds, and the columns that its root
+// keeps for the files.
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/tensor_file.hpp>
 
 namespace m2mkd {
 
@@ -36,7 +37,8 @@ struct Records {
   static void append(TableGroup& table, const std::vector<std::pair<std::string, double>>& row);
 };
 
-/// Adds "progress.*" attributes, the results and the columns ("progress/epochs/loss", float64) to a checkpoint.
+/// Adds "progress.*" attributes, the results and the columns ("progress/epochs/loss", float64) to a
+/// checkpoint.
 void save(Progress progress, const Records& records, TensorFile& file);
 void load(Progress& progress, Records& records, const TensorFile& file);
 

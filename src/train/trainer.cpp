@@ -1,18 +1,17 @@
-#include <m2mkd/train/trainer.hpp>
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include <ATen/ATen.h>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/train/trainer.hpp>
 
 #include "autocast.hpp"
 #include "pack_step.hpp"
-
-#include <ATen/ATen.h>
-
-#include <algorithm>
-#include <memory>
-#include <numeric>
 
 namespace m2mkd {
 
@@ -34,7 +33,8 @@ void require_shared_batches(const std::vector<Task>& pack) {
   require(!pack.empty(), "a pack has at least one job");
   for (const auto& task : pack) {
     const auto &a = task.options, &b = pack.front().options;
-    require(a.batch == b.batch && a.micro_batch == b.micro_batch && a.precision == b.precision && task.seed == pack.front().seed,
+    require(a.batch == b.batch && a.micro_batch == b.micro_batch && a.precision == b.precision &&
+                task.seed == pack.front().seed,
             "jobs of a pack share batch, micro-batch, precision and seed");
   }
 }
@@ -59,7 +59,8 @@ struct Trainer::Impl {
         test(data, Split::test) {
     if (data.validation_images > 0) validation.emplace(data, Split::validation);
     for (const auto& task : pack)
-      active.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(), loader.samples_per_step()));
+      active.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(),
+                                                loader.samples_per_step()));
   }
 
   bool root() const { return context.group.rank() == 0; }
@@ -69,7 +70,8 @@ struct Trainer::Impl {
   bool train_step();
   bool settle();
   bool evaluate_start();
-  std::optional<std::vector<Accuracy>> evaluate_on(const Dataset& dataset, const std::vector<Chain>& chains);
+  std::optional<std::vector<Accuracy>> evaluate_on(const Dataset& dataset,
+                                                   const std::vector<Chain>& chains);
   void report(bool force);
   void checkpoint();
   void leave(JobRun& run);
@@ -88,20 +90,25 @@ void Trainer::Impl::restore() {
     }
     for (std::size_t i = 0; i < files.size(); ++i) {
       const auto& mine = active[i]->task().provenance;
-      if (mine.contains("identity") && text_attribute(files[i].attributes, "identity") != text_attribute(mine, "identity"))
-        fail("{}: its checkpoint belongs to other settings; use --run.redo or another --run.dir", active[i]->task().name);
+      if (mine.contains("identity") &&
+          text_attribute(files[i].attributes, "identity") != text_attribute(mine, "identity"))
+        fail("{}: its checkpoint belongs to other settings; use --run.redo or another --run.dir",
+             active[i]->task().name);
     }
   }
   if (context.group.broadcast(files.empty() ? "" : "restore") == "restore") {
-    for (std::size_t i = 0; i < active.size(); ++i) active[i]->restore(root() ? &files[i] : nullptr);
-    for (const auto& run : active) log::info("{}: continues at step {}", run->task().name, run->step());
+    for (std::size_t i = 0; i < active.size(); ++i)
+      active[i]->restore(root() ? &files[i] : nullptr);
+    for (const auto& run : active)
+      log::info("{}: continues at step {}", run->task().name, run->step());
   }
   loader.start(active.front()->step());
 }
 
-std::optional<std::vector<Accuracy>> Trainer::Impl::evaluate_on(const Dataset& dataset, const std::vector<Chain>& chains) {
-  return evaluate(chains, EvalRequest{dataset, data, options().eval_batch, options().precision, context.group, context.device,
-                                      context.beat});
+std::optional<std::vector<Accuracy>> Trainer::Impl::evaluate_on(const Dataset& dataset,
+                                                                const std::vector<Chain>& chains) {
+  return evaluate(chains, EvalRequest{dataset, data, options().eval_batch, options().precision,
+                                      context.group, context.device, context.beat});
 }
 
 bool Trainer::Impl::evaluate_start() {
@@ -119,7 +126,8 @@ bool Trainer::Impl::evaluate_start() {
   std::size_t first = 0;
   for (JobRun* run : due) {
     const std::size_t count = run->start_chains().size();
-    run->record_start(std::span(*accuracies).subspan(first, count), watch.seconds() / static_cast<double>(due.size()));
+    run->record_start(std::span(*accuracies).subspan(first, count),
+                      watch.seconds() / static_cast<double>(due.size()));
     first += count;
   }
   return true;
@@ -146,34 +154,40 @@ bool Trainer::Impl::settle() {
       ended_chains.push_back(run->task().chain);
     }
   }
-  if (active.front()->step() > 0 && since_checkpoint.seconds() > std::min(5.0, options().checkpoint_seconds)) checkpoint();
+  if (active.front()->step() > 0 &&
+      since_checkpoint.seconds() > std::min(5.0, options().checkpoint_seconds))
+    checkpoint();
   if (!due.empty()) {
     const auto accuracies = evaluate_on(validation ? *validation : test, due_chains);
     if (!accuracies) return false;
     for (std::size_t i = 0; i < due.size(); ++i)
-      due[i]->record_evaluation((*accuracies)[i], watch.seconds() / static_cast<double>(due.size()));
+      due[i]->record_evaluation((*accuracies)[i],
+                                watch.seconds() / static_cast<double>(due.size()));
   }
   if (!ended.empty()) {
     const Stopwatch final_watch;
     const auto accuracies = evaluate_on(test, ended_chains);
     if (!accuracies) return false;
     for (std::size_t i = 0; i < ended.size(); ++i)
-      ended[i]->publish((*accuracies)[i], final_watch.seconds() / static_cast<double>(ended.size()));
+      ended[i]->publish((*accuracies)[i],
+                        final_watch.seconds() / static_cast<double>(ended.size()));
     std::erase_if(active, [](const auto& run) { return run->at_end(); });
   }
   return true;
 }
 
 void Trainer::Impl::leave(JobRun& run) {
-  if (root()) log::warn("{}: loss is not finite at step {}: restores its last checkpoint and goes on alone", run.task().name, run.step());
+  if (root())
+    log::warn("{}: loss is not finite at step {}: restores its last checkpoint and goes on alone",
+              run.task().name, run.step());
   left.push_back(run.task());
 }
 
 bool Trainer::Impl::train_step() {
   const Stopwatch watch;
   context.beat("training step");
-  std::vector<double> sums =
-      pack_gradients(active, loader.batches_per_step(), [this] { return loader.next(); }, context.device);
+  std::vector<double> sums = pack_gradients(
+      active, loader.batches_per_step(), [this] { return loader.next(); }, context.device);
   // Decisions that all ranks must take alike ride on the same reduction: stop, checkpoint.
   if (context.world.stop_heard()) stop::request();
   sums.push_back(stop::requested() ? 1.0 : 0.0);
@@ -183,7 +197,8 @@ bool Trainer::Impl::train_step() {
 
   const std::vector<JobRun*> leaving = pack_update(active, sums, watch.seconds());
   for (JobRun* run : leaving) leave(*run);
-  std::erase_if(active, [&](const auto& run) { return std::ranges::count(leaving, run.get()) > 0; });
+  std::erase_if(active,
+                [&](const auto& run) { return std::ranges::count(leaving, run.get()) > 0; });
   if (active.empty()) return !stop;
   if (save && !stop) checkpoint();
   report(false);
@@ -200,7 +215,8 @@ void Trainer::Impl::report(bool force) {
   if (!root()) return;
   const bool redraw = log::ProgressLine::interactive() && context.world.rank() == 0;
   if (redraw && since_log.seconds() > 0.2) {
-    line.show(active.front()->progress_text() + (active.size() > 1 ? fmt::format(" (+{} jobs)", active.size() - 1) : ""));
+    line.show(active.front()->progress_text() +
+              (active.size() > 1 ? fmt::format(" (+{} jobs)", active.size() - 1) : ""));
     since_log.restart();
   } else if (!redraw && (force || since_log.seconds() > options().log_seconds)) {
     for (const auto& run : active) log::info("{}", run->progress_text());
@@ -236,7 +252,8 @@ PackResult Trainer::run() {
     if (t.active.empty()) break;
   }
   t.line.done();
-  if (going || t.active.empty()) return {going ? Outcome::finished : Outcome::stopped, std::move(t.left)};
+  if (going || t.active.empty())
+    return {going ? Outcome::finished : Outcome::stopped, std::move(t.left)};
   t.checkpoint();
   for (const auto& run : t.active) run->write_status("stopped");
   if (t.root()) t.context.world.tell_stop();

@@ -122,7 +122,7 @@ inline std::vector<double> metrics(const std::filesystem::path& run, const std::
 
 /// Largest difference, as a share of the largest value; 0 only where all bits are the same.
 inline double relative_difference(const at::Tensor& a, const at::Tensor& b) {
-  if (a.sizes() != b.sizes()) return INFINITY;
+  if (a.sizes() != b.sizes() || a.numel() == 0) return INFINITY;
   const auto x = a.to(at::kDouble).nan_to_num(1e300), y = b.to(at::kDouble).nan_to_num(1e300);
   if (at::equal(x, y)) return 0;
   return ((x - y).abs().max() / y.abs().max()).item<double>();

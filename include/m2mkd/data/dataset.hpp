@@ -1,11 +1,12 @@
 #pragma once
-// What a job trains and evaluates on: a fixed list of images of a packed file, read as normalised float tensors.
-
-#include <m2mkd/data/options.hpp>
-#include <m2mkd/store/image_file.hpp>
+// What a job trains and evaluates on: a fixed list of images of a packed file, read as normalised
+// float tensors.
 
 #include <memory>
 #include <vector>
+
+#include <m2mkd/data/options.hpp>
+#include <m2mkd/store/image_file.hpp>
 
 namespace m2mkd {
 
@@ -15,11 +16,11 @@ enum class Split { train, validation, test };
 struct DataShape {
   std::int64_t channels = 1, image_size = 0, classes = 0;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0;  ///< after the splits
-  std::string train_digest, test_digest;                                  ///< empty where the file is absent
+  std::string train_digest, test_digest;  ///< empty where the file is absent
 };
 
-/// Reads the files' headers. A contradiction between file and options, or a missing file without sizes given, is appended to
-/// `problems`.
+/// Reads the files' headers. A contradiction between file and options, or a missing file without
+/// sizes given, is appended to `problems`.
 DataShape data_shape(const DataOptions& options, std::vector<std::string>& problems);
 
 /// One split of a data set, open. Copies share the file.
@@ -32,16 +33,20 @@ class Dataset {
   std::int64_t classes() const { return static_cast<std::int64_t>(file_->info().classes.size()); }
   /// Position in the file of sample `i` of this split.
   std::int64_t index(std::int64_t i) const { return indices_[static_cast<std::size_t>(i)]; }
-  std::int32_t label(std::int64_t i) const { return file_->labels()[static_cast<std::size_t>(index(i))]; }
+  std::int32_t label(std::int64_t i) const {
+    return file_->labels()[static_cast<std::size_t>(index(i))];
+  }
 
  private:
   std::shared_ptr<const ImageFile> file_;
   std::vector<std::int64_t> indices_;
 };
 
-/// The fixed rule: for every class its images in an order drawn from (Purpose::subset, class); validation takes the first ones of
-/// each class in proportion, the training subset the next ones. Independent of every seed. Sorted by index.
-std::vector<std::int64_t> split_indices(std::span<const std::int32_t> labels, std::int64_t validation_images,
-                                        std::int64_t train_images, Split split);
+/// The fixed rule: for every class its images in an order drawn from (Purpose::subset, class);
+/// validation takes the first ones of each class in proportion, the training subset the next ones.
+/// Independent of every seed. Sorted by index.
+std::vector<std::int64_t> split_indices(std::span<const std::int32_t> labels,
+                                        std::int64_t validation_images, std::int64_t train_images,
+                                        Split split);
 
 }  // namespace m2mkd

@@ -1,5 +1,6 @@
 #pragma once
-// Building blocks on ATen. Construction allocates (also on the meta device) and initialises nothing.
+// Building blocks on ATen. Construction allocates (also on the meta device) and initialises
+// nothing.
 
 #include <m2mkd/nn/stage.hpp>
 
@@ -34,7 +35,8 @@ struct LayerNorm {
   void list(ParameterList& list, const std::string& prefix) const;
 };
 
-/// LayerNorm (eps 1e-5) + Linear with bias: adapts widths at the ends of a distilled stage (reference/vmoe §2.2). Names ln, fc.
+/// LayerNorm (eps 1e-5) + Linear with bias: adapts widths at the ends of a distilled stage
+/// (reference/vmoe §2.2). Names ln, fc.
 struct Stitch {
   LayerNorm ln;
   Linear fc;
@@ -48,8 +50,8 @@ struct Attention {
   Linear qkv, proj;
   std::int64_t heads = 1;
   Attention(std::int64_t width, std::int64_t heads, bool qkv_bias, at::TensorOptions options);
-  at::Tensor operator()(const at::Tensor& x) const;          ///< (B, N, C) → (B, N, C)
-  at::Tensor class_token(const at::Tensor& x) const;         ///< (B, N, C) → (B, 1, C): row 0 of the above
+  at::Tensor operator()(const at::Tensor& x) const;  ///< (B, N, C) → (B, N, C)
+  at::Tensor class_token(const at::Tensor& x) const;  ///< (B, N, C) → (B, 1, C): row 0 of the above
   void list(ParameterList& list, const std::string& prefix) const;
 };
 
@@ -61,8 +63,10 @@ struct Mlp {
   void list(ParameterList& list, const std::string& prefix) const;
 };
 
-/// Stochastic depth of one residual branch: per sample, x / keep · floor(keep + U). The numbers are keyed by (seed, step, layer) and
-/// the sample's position in the global batch. No-op outside training or at rate 0.
-at::Tensor drop_path(const at::Tensor& branch, double rate, std::uint32_t layer, const ForwardContext& context);
+/// Stochastic depth of one residual branch: per sample, x / keep · floor(keep + U). The numbers are
+/// keyed by (seed, step, layer) and the sample's position in the global batch. No-op outside
+/// training or at rate 0.
+at::Tensor drop_path(const at::Tensor& branch, double rate, std::uint32_t layer,
+                     const ForwardContext& context);
 
 }  // namespace m2mkd

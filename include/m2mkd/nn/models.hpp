@@ -1,6 +1,7 @@
 #pragma once
-// The models by name: their settings ([meta], [teacher], [student]), their stages, the form in which a stage is distilled, and the map
-// by which distilled stages are assembled. A further model is one more file behind these functions.
+// The models by name: their settings ([meta], [teacher], [student]), their stages, the form in
+// which a stage is distilled, and the map by which distilled stages are assembled. A further model
+// is one more file behind these functions.
 
 #include <m2mkd/config/keys.hpp>
 #include <m2mkd/nn/chain.hpp>
@@ -19,7 +20,9 @@ enum class StitchRule { automatic, always, never };
 template <>
 struct EnumNames<StitchRule> {
   static constexpr std::array<std::pair<StitchRule, std::string_view>, 3> names{
-      {{StitchRule::automatic, "auto"}, {StitchRule::always, "always"}, {StitchRule::never, "never"}}};
+      {{StitchRule::automatic, "auto"},
+       {StitchRule::always, "always"},
+       {StitchRule::never, "never"}}};
 };
 
 struct ModelOptions {
@@ -29,12 +32,15 @@ struct ModelOptions {
   double mlp_ratio = 4.0;
   bool qkv_bias = true;
   double norm_eps = 1e-6;
-  double drop_path = 0.0;        ///< rate of the last block; linear from 0 at the first
-  std::string moe_blocks = "all";  ///< vmoe: all, odd (every other, from the second), none, or a list of global block numbers
+  double drop_path = 0.0;          ///< rate of the last block; linear from 0 at the first
+  std::string moe_blocks = "all";  ///< vmoe: all, odd (every other, from the second), none, or a
+                                   ///< list of global block numbers
   std::int64_t experts = 8, top_k = 2;
   ExpertInit expert_init = ExpertInit::linear;
-  StitchRule stitch = StitchRule::automatic;  ///< in the distill form: only where widths differ, always, or never
-  bool keep_stitches = false;                 ///< full student keeps the stitches between its stages (paper, Table 11)
+  StitchRule stitch =
+      StitchRule::automatic;  ///< in the distill form: only where widths differ, always, or never
+  bool keep_stitches =
+      false;  ///< full student keeps the stitches between its stages (paper, Table 11)
 
   static Keys<ModelOptions> keys();
   int stages() const { return static_cast<int>(depths.size()); }
@@ -45,24 +51,28 @@ struct ImageShape {
   std::int64_t channels = 1, size = 28, classes = 10;
 };
 
-/// Complaints about settings that contradict each other (heads do not divide width, patch does not divide the image, ...), each
-/// starting with `section`.
-std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape, const std::string& section);
+/// Complaints about settings that contradict each other (heads do not divide width, patch does not
+/// divide the image, ...), each starting with `section`.
+std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
+                               const std::string& section);
 
 /// Tokens between the stages, class token included.
 std::int64_t tokens(const ModelOptions& options, const ImageShape& shape);
 
-/// Stage `index` as it is in the full model. `outer_width`: width of the chain that kept stitches lead to (the meta's); unused without.
-StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index, std::int64_t outer_width,
-                    at::TensorOptions tensor);
-/// Stage `index` in the form in which it is distilled or incubated inside a chain of width `outer_width`: with stitches by the rule.
-StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index, std::int64_t outer_width,
-                           at::TensorOptions tensor);
+/// Stage `index` as it is in the full model. `outer_width`: width of the chain that kept stitches
+/// lead to (the meta's); unused without.
+StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
+                    std::int64_t outer_width, at::TensorOptions tensor);
+/// Stage `index` in the form in which it is distilled or incubated inside a chain of width
+/// `outer_width`: with stitches by the rule.
+StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
+                           std::int64_t outer_width, at::TensorOptions tensor);
 /// All stages of the full model.
-Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width, const std::string& role,
-                 at::TensorOptions tensor);
+Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+                 const std::string& role, at::TensorOptions tensor);
 
-/// From a distilled stage's file to the full model: same name, or discarded (stitches, unless the student keeps them).
+/// From a distilled stage's file to the full model: same name, or discarded (stitches, unless the
+/// student keeps them).
 AssemblyMap assembly_map(const ModelOptions& options);
 /// Tensors of the full model that no distilled file holds and that stay at their own start.
 std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options);

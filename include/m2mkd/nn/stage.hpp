@@ -1,10 +1,6 @@
 #pragma once
 // One module of a network: tensor in, tensor out.
 
-#include <m2mkd/store/tensor_file.hpp>
-
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,6 +8,10 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <m2mkd/store/tensor_file.hpp>
 
 namespace m2mkd {
 
@@ -30,24 +30,27 @@ struct Parameter {
 
 /// What a forward found out besides its output.
 struct Observations {
-  std::map<std::string, at::Tensor> expert_load;  ///< "stages/1/blocks.0" → tokens per expert (E), int64; summed over forwards
-  std::vector<at::Tensor> regularisers;           ///< scalars to be added to the loss
+  std::map<std::string, at::Tensor>
+      expert_load;  ///< "stages/1/blocks.0" → tokens per expert (E), int64; summed over forwards
+  std::vector<at::Tensor> regularisers;  ///< scalars to be added to the loss
 };
 
 /// How to run: mode, and the keys of everything random.
 struct ForwardContext {
-  bool training = false;     ///< drop-path active
+  bool training = false;  ///< drop-path active
   std::uint64_t seed = 0;
-  std::uint64_t step = 0;    ///< global step
-  std::int64_t first = 0;    ///< position of the first sample in the global batch
+  std::uint64_t step = 0;                ///< global step
+  std::int64_t first = 0;                ///< position of the first sample in the global batch
   Observations* observations = nullptr;  ///< filled where not null
 };
 
-/// Work per image, 1 multiply-add = 2 FLOP: what this program executes (last block for the class token only).
+/// Work per image, 1 multiply-add = 2 FLOP: what this program executes (last block for the class
+/// token only).
 struct StageCost {
-  double forward = 0;       ///< FLOP of one forward
-  double backward = 0;      ///< FLOP of backward when the stage is trained
-  double pass_through = 0;  ///< FLOP of backward when it is frozen and only passes the gradient to its input
+  double forward = 0;   ///< FLOP of one forward
+  double backward = 0;  ///< FLOP of backward when the stage is trained
+  double pass_through =
+      0;  ///< FLOP of backward when it is frozen and only passes the gradient to its input
   double activations = 0;   ///< elements kept for backward, roughly
   double forward_full = 0;  ///< forward with the last block computed for every token, as published
 };
@@ -55,11 +58,13 @@ struct StageCost {
 class Stage {
  public:
   virtual ~Stage() = default;
-  /// (B, C, H, W) for a first stage, else (B, N, width in) → (B, N, width out), or (B, classes) for a last stage.
+  /// (B, C, H, W) for a first stage, else (B, N, width in) → (B, N, width out), or (B, classes) for
+  /// a last stage.
   virtual at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const = 0;
   /// Leaf tensors in a fixed order; stage-local names, timm's where the part is timm's.
   virtual std::vector<Parameter> parameters() const = 0;
-  /// The published state-dict view of the parameters (detached, shared memory). Default: the parameters themselves.
+  /// The published state-dict view of the parameters (detached, shared memory). Default: the
+  /// parameters themselves.
   virtual NamedTensors state() const;
   /// `tokens`: tokens of the incoming tensor (0 for a first stage).
   virtual StageCost cost(std::int64_t tokens) const = 0;

@@ -1,6 +1,7 @@
 #pragma once
-// A stage of a vision transformer (DeiT, V-MoE): blocks, with the input part in the first stage and norm + head in the last
-// (reference/vmoe §1.1, §2.1, §2.2). Pre-norm blocks: x + DP(attn(norm1 x)), x + DP(mlp or moe(norm2 x)).
+// A stage of a vision transformer (DeiT, V-MoE): blocks, with the input part in the first stage and
+// norm + head in the last (reference/vmoe §1.1, §2.1, §2.2). Pre-norm blocks: x + DP(attn(norm1
+// x)), x + DP(mlp or moe(norm2 x)).
 
 #include <m2mkd/nn/layers.hpp>
 #include <m2mkd/nn/moe.hpp>
@@ -8,7 +9,7 @@
 namespace m2mkd {
 
 struct VitStageOptions {
-  int stage = 0;                  ///< index in the chain, for observation names
+  int stage = 0;  ///< index in the chain, for observation names
   std::int64_t width = 64, heads = 4, hidden = 256;
   bool qkv_bias = true;
   double norm_eps = 1e-6;
@@ -22,7 +23,8 @@ struct VitStageOptions {
   // last stage
   bool owns_output = false;
   std::int64_t classes = 10;
-  bool class_token_only = true;   ///< last block of an output stage for token 0 only: equal to rounding, cheaper
+  bool class_token_only =
+      true;  ///< last block of an output stage for token 0 only: equal to rounding, cheaper
   // stitches: width on the other side, 0 = none
   std::int64_t stitch_in = 0, stitch_out = 0;
 };

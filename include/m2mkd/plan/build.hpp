@@ -1,24 +1,35 @@
 #pragma once
-// From a job's plain data to its networks, with weights: what the trainer and the evaluator work on.
-
-#include <m2mkd/comm/communicator.hpp>
-#include <m2mkd/plan/job.hpp>
-#include <m2mkd/train/trainer.hpp>
+// From a job's plain data to its networks, with weights: what the trainer and the evaluator work
+// on.
 
 #include <filesystem>
 #include <map>
 #include <string>
+
+#include <m2mkd/comm/communicator.hpp>
+#include <m2mkd/plan/job.hpp>
+#include <m2mkd/train/trainer.hpp>
 
 namespace m2mkd {
 
 /// Where the files of a run are.
 struct RunFolder {
   std::filesystem::path dir;
-  std::filesystem::path module(const std::string& job) const { return dir / "modules" / (job + ".h5"); }
-  std::filesystem::path checkpoints(const std::string& job) const { return dir / "checkpoints" / job; }
-  std::filesystem::path metrics(const std::string& job) const { return dir / "metrics" / (job + ".h5"); }
-  std::filesystem::path status(const std::string& job) const { return dir / "status" / (job + ".json"); }
-  std::filesystem::path file(const Source& source) const { return source.job.empty() ? source.file : module(source.job); }
+  std::filesystem::path module(const std::string& job) const {
+    return dir / "modules" / (job + ".h5");
+  }
+  std::filesystem::path checkpoints(const std::string& job) const {
+    return dir / "checkpoints" / job;
+  }
+  std::filesystem::path metrics(const std::string& job) const {
+    return dir / "metrics" / (job + ".h5");
+  }
+  std::filesystem::path status(const std::string& job) const {
+    return dir / "status" / (job + ".json");
+  }
+  std::filesystem::path file(const Source& source) const {
+    return source.job.empty() ? source.file : module(source.job);
+  }
 };
 
 /// Digest per source: job name or file path → digest of its contents, as told by the producer.
@@ -30,24 +41,29 @@ std::vector<Source> sources(const Job& job);
 /// The job's identity with the digests of everything it starts from.
 std::string full_identity(const Job& job, const Digests& digests);
 
-/// Where a Builder takes weights from: the files that jobs and settings name, or, where only speed counts, each network's own random
-/// start (no file is read).
+/// Where a Builder takes weights from: the files that jobs and settings name, or, where only speed
+/// counts, each network's own random start (no file is read).
 enum class Weights { files, random };
 
-/// Builds the networks of the jobs of one pack: the frozen meta is loaded once, and its stages are shared as objects. One rank of the
-/// group reads each file, checks its digest (a few retries against stale caches) and broadcasts. Collective over the group.
+/// Builds the networks of the jobs of one pack: the frozen meta is loaded once, and its stages are
+/// shared as objects. One rank of the group reads each file, checks its digest (a few retries
+/// against stale caches) and broadcasts. Collective over the group.
 class Builder {
  public:
-  Builder(RunFolder folder, Digests digests, Communicator group, c10::Device device, Weights weights = Weights::files);
+  Builder(RunFolder folder, Digests digests, Communicator group, c10::Device device,
+          Weights weights = Weights::files);
 
-  /// Chain, teachers, options and file names; `provenance` is completed by identity, parents and the load reports.
+  /// Chain, teachers, options and file names; `provenance` is completed by identity, parents and
+  /// the load reports.
   Task task(const Job& job, Attributes provenance);
   /// The job's network with the weights of its published file: what an evaluation needs.
   Chain published(const Job& job, const std::filesystem::path& file);
 
  private:
-  Chain frozen(const std::string& role, const ModelOptions& model, const Job& job, const Source& source, int only_stage);
-  void load_into(const Chain& chain, const Source& source, int only_stage, const std::string& what, const AssemblyMap& map = {});
+  Chain frozen(const std::string& role, const ModelOptions& model, const Job& job,
+               const Source& source, int only_stage);
+  void load_into(const Chain& chain, const Source& source, int only_stage, const std::string& what,
+                 const AssemblyMap& map = {});
   NamedTensors read(const Source& source, int only_stage) const;
   void broadcast(const Chain& chain) const;
   Chain bare(const Job& job) const;

@@ -1,29 +1,31 @@
 #pragma once
 // The whole configuration: every room's settings gathered, with per-phase and per-method overrides.
 //
-// A setting of phase P under method M is looked up in [method.M] as P.key, in [P.M], the same for M's base and its base, in [P], and
-// so on through [train]. [meta.M], [teacher.M], [student.M] override models and [data.P] the data the same way. The name of a further
-// teacher is a context like a method's. Methods are data: `[method.NAME] base = m2mkd` and the keys it changes.
+// A setting of phase P under method M is looked up in [method.M] as P.key, in [P.M], the same for
+// M's base and its base, in [P], and so on through [train]. [meta.M], [teacher.M], [student.M]
+// override models and [data.P] the data the same way. The name of a further teacher is a context
+// like a method's. Methods are data: `[method.NAME] base = m2mkd` and the keys it changes.
+
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include <m2mkd/config/schema.hpp>
 #include <m2mkd/data/options.hpp>
 #include <m2mkd/nn/models.hpp>
 #include <m2mkd/train/options.hpp>
 
-#include <filesystem>
-#include <string>
-#include <vector>
-
 namespace m2mkd {
 
 enum class Phase { pretrain, incubate, finetune, distill, final };
 template <>
 struct EnumNames<Phase> {
-  static constexpr std::array<std::pair<Phase, std::string_view>, 5> names{{{Phase::pretrain, "pretrain"},
-                                                                            {Phase::incubate, "incubate"},
-                                                                            {Phase::finetune, "finetune"},
-                                                                            {Phase::distill, "distill"},
-                                                                            {Phase::final, "final"}}};
+  static constexpr std::array<std::pair<Phase, std::string_view>, 5> names{
+      {{Phase::pretrain, "pretrain"},
+       {Phase::incubate, "incubate"},
+       {Phase::finetune, "finetune"},
+       {Phase::distill, "distill"},
+       {Phase::final, "final"}}};
 };
 
 enum class Start { fresh, incubate, distill };
@@ -58,11 +60,12 @@ struct RunOptions {
   std::filesystem::path dir;  ///< default: results/<config name>
   std::int64_t seed = 0;
   std::vector<std::string> methods{"e2e", "kd", "incubation", "m2mkd"};
-  std::vector<std::string> jobs;  ///< only these jobs (and what they need must be finished); empty: all
-  std::int64_t threads = 0;       ///< ATen threads per rank; 0: cores of the host divided by its ranks
-  bool redo = false;    ///< train jobs anew whose settings changed
-  bool extend = false;  ///< go on with finished jobs whose schedule became longer
-  std::string note;     ///< a sentence printed under the comparison table
+  std::vector<std::string>
+      jobs;                  ///< only these jobs (and what they need must be finished); empty: all
+  std::int64_t threads = 0;  ///< ATen threads per rank; 0: cores of the host divided by its ranks
+  bool redo = false;         ///< train jobs anew whose settings changed
+  bool extend = false;       ///< go on with finished jobs whose schedule became longer
+  std::string note;          ///< a sentence printed under the comparison table
   double watchdog_seconds = 1800;  ///< abort when nothing moves for so long; 0: never
 };
 
@@ -76,28 +79,34 @@ struct InitOptions {
   std::filesystem::path meta, teacher, student;
 };
 
-/// What the prediction of time and memory reckons with, per rank. `m2mkd bench --print-machine` measures it.
+/// What the prediction of time and memory reckons with, per rank. `m2mkd bench --print-machine`
+/// measures it.
 struct MachineOptions {
-  double gflops = 40;            ///< GEMM rate reached in training, GFLOP/s
-  double reduce_gb_s = 2;        ///< all-reduce bandwidth, GB/s
-  double memory_gb = 16;         ///< per rank
+  double gflops = 40;      ///< GEMM rate reached in training, GFLOP/s
+  double reduce_gb_s = 2;  ///< all-reduce bandwidth, GB/s
+  double memory_gb = 16;   ///< per rank
   double disk_gb_s = 0.5;
   std::int64_t ranks_per_node = 0;  ///< 0: unknown
 };
 
 struct IncubateOptions {
-  bool from_teacher = false;  ///< start the teacher's stages from the given teacher (init.teacher) and incubate them shortly
+  bool from_teacher = false;  ///< start the teacher's stages from the given teacher (init.teacher)
+                              ///< and incubate them shortly
 };
 
 struct DistillOptions {
-  std::vector<std::string> teachers{"teacher"};  ///< "teacher" is section [teacher]; others are [teacher.NAME]
-  TeacherStages teacher = TeacherStages::finetune;  ///< stages taken after fine-tuning, or as incubated
+  std::vector<std::string> teachers{
+      "teacher"};  ///< "teacher" is section [teacher]; others are [teacher.NAME]
+  TeacherStages teacher =
+      TeacherStages::finetune;  ///< stages taken after fine-tuning, or as incubated
 };
 
 struct FinalOptions {
   Start start = Start::distill;
-  WholeTeacher teacher = WholeTeacher::none;  ///< finetune: conventional distillation from the whole teacher
-  std::string flops_of;  ///< choose the epochs so that all FLOPs equal those of this method (e2e_long)
+  WholeTeacher teacher =
+      WholeTeacher::none;  ///< finetune: conventional distillation from the whole teacher
+  std::string
+      flops_of;  ///< choose the epochs so that all FLOPs equal those of this method (e2e_long)
 };
 
 struct HybridOptions {
@@ -109,10 +118,11 @@ using Context = std::string;
 
 class Config {
  public:
-  /// `base` (a stored resolved text, may be empty), files first to last, then settings from the command line; later ones win. Throws
-  /// ConfigError with all problems at once.
+  /// `base` (a stored resolved text, may be empty), files first to last, then settings from the
+  /// command line; later ones win. Throws ConfigError with all problems at once.
   static Config read(const std::vector<std::filesystem::path>& files,
-                     const std::vector<std::pair<std::string, std::string>>& settings, const std::string& base = "");
+                     const std::vector<std::pair<std::string, std::string>>& settings,
+                     const std::string& base = "");
   /// From a resolved text, as it is stored in every output file. `source` names it in messages.
   static Config from_text(const std::string& ini, const std::string& source);
 
@@ -121,7 +131,8 @@ class Config {
 
   TrainOptions train(Phase phase, const Context& context) const;
   DataOptions data(Phase phase) const;
-  ModelOptions model(const std::string& section, const Context& context) const;  ///< "meta", "teacher", "student"
+  ModelOptions model(const std::string& section,
+                     const Context& context) const;  ///< "meta", "teacher", "student"
   InitOptions init(const Context& context) const;
   IncubateOptions incubate(const Context& context) const;
   DistillOptions distill(const Context& context) const;
@@ -138,7 +149,8 @@ class Config {
 
  private:
   std::vector<Context> chain(const Context& context) const;
-  Lookup lookup(const std::string& section, const Context& context, const std::vector<std::string>& inherits) const;
+  Lookup lookup(const std::string& section, const Context& context,
+                const std::vector<std::string>& inherits) const;
   template <class O>
   O read_section(const Keys<O>& keys, const std::string& section, const Context& context,
                  const std::vector<std::string>& inherits = {}) const;

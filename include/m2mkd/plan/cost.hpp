@@ -1,25 +1,25 @@
 #pragma once
 // Work, memory and time of jobs and packs, predicted without running anything.
 
-#include <m2mkd/plan/job.hpp>
-
 #include <span>
+
+#include <m2mkd/plan/job.hpp>
 
 namespace m2mkd {
 
 /// Fills job.cost from the networks on the meta device.
 JobCost job_cost(const Job& job);
 
-/// May the two be trained in one pack? Exact only where they share the data stream (data, batch, micro-batch, precision, seed) and the
-/// frozen meta (same weights, model).
+/// May the two be trained in one pack? Exact only where they share the data stream (data, batch,
+/// micro-batch, precision, seed) and the frozen meta (same weights, model).
 bool can_share(const Job& a, const Job& b);
 
-/// Seconds for `ranks` ranks to train and evaluate the jobs as one pack: the prefix once, whole micro-batches per rank, reduction,
-/// checkpoint and start-up.
+/// Seconds for `ranks` ranks to train and evaluate the jobs as one pack: the prefix once, whole
+/// micro-batches per rank, reduction, checkpoint and start-up.
 double pack_seconds(std::span<const Job* const> pack, int ranks, const MachineOptions& machine);
 
-/// Bytes that one rank holds: parameters, gradients and moments of the trained parts, frozen parts once, activations of its largest
-/// forward (jobs run one after another, so the largest counts).
+/// Bytes that one rank holds: parameters, gradients and moments of the trained parts, frozen parts
+/// once, activations of its largest forward (jobs run one after another, so the largest counts).
 double pack_memory(std::span<const Job* const> pack, int ranks);
 
 /// Bytes of a job's module file and of its two checkpoints.

@@ -1,11 +1,11 @@
 #pragma once
 // One training of one phase, as plain data.
 
-#include <m2mkd/data/dataset.hpp>
-#include <m2mkd/plan/config.hpp>
-
 #include <string>
 #include <vector>
+
+#include <m2mkd/data/dataset.hpp>
+#include <m2mkd/plan/config.hpp>
 
 namespace m2mkd {
 
@@ -28,39 +28,40 @@ struct TeacherSource {
   std::string name;          ///< "teacher" or that of a further one
   ModelOptions model, meta;  ///< meta: of the hybrid in which its stage runs (unused where `whole`)
   bool whole = false;        ///< conventional distillation: all stages of the teacher
-  Source weights;            ///< whole module file (finetune or given), or the stage's own (incubate)
+  Source weights;  ///< whole module file (finetune or given), or the stage's own (incubate)
   Source meta_weights;
 };
 
 /// Work and size, from the networks on the meta device.
 struct JobCost {
-  double train_flops = 0;    ///< per image: forward and backward of everything that the step computes, alone
-  double prefix_flops = 0;   ///< part of it that is the frozen prefix, computed once per pack
-  double eval_flops = 0;     ///< per image
-  double images = 0;         ///< training images over all epochs
-  double eval_images = 0;    ///< images over all evaluations
+  double train_flops =
+      0;  ///< per image: forward and backward of everything that the step computes, alone
+  double prefix_flops = 0;  ///< part of it that is the frozen prefix, computed once per pack
+  double eval_flops = 0;    ///< per image
+  double images = 0;        ///< training images over all epochs
+  double eval_images = 0;   ///< images over all evaluations
   std::int64_t steps = 0;
   std::int64_t parameters = 0;  ///< of the trained chain, frozen stages included
   std::int64_t trainable = 0;
-  std::int64_t frozen = 0;      ///< parameters held in memory besides the trained ones (meta, teacher)
-  std::int64_t meta = 0;        ///< parameters of the whole meta chain (stage ≥ 0): held once by a pack
-  double activations = 0;       ///< elements per image kept for backward
+  std::int64_t frozen = 0;  ///< parameters held in memory besides the trained ones (meta, teacher)
+  std::int64_t meta = 0;  ///< parameters of the whole meta chain (stage ≥ 0): held once by a pack
+  double activations = 0;  ///< elements per image kept for backward
   double element_bytes = 4;
 };
 
 struct Job {
-  std::string name;       ///< "distill.m2mkd_nokd.2": file names, logs, --run.jobs
+  std::string name;  ///< "distill.m2mkd_nokd.2": file names, logs, --run.jobs
   Phase phase{};
-  Role role{};            ///< which network is trained
-  int stage = -1;         ///< -1: whole
-  Context context;        ///< the method (or further teacher) whose settings it has
-  int wave = 0;           ///< earliest wave: 1 + the latest of its parents
+  Role role{};      ///< which network is trained
+  int stage = -1;   ///< -1: whole
+  Context context;  ///< the method (or further teacher) whose settings it has
+  int wave = 0;     ///< earliest wave: 1 + the latest of its parents
 
-  ModelOptions model;     ///< of the trained network
-  ModelOptions meta;      ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
-  Source meta_weights;    ///< stage ≥ 0
+  ModelOptions model;         ///< of the trained network
+  ModelOptions meta;          ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
+  Source meta_weights;        ///< stage ≥ 0
   std::vector<Source> parts;  ///< whole: the L stage files it is assembled from; empty: fresh
-  Source start;           ///< given weights of the trained network (init.*)
+  Source start;               ///< given weights of the trained network (init.*)
   std::vector<TeacherSource> teachers;
 
   TrainOptions train;
@@ -77,7 +78,8 @@ struct Job {
   std::int64_t micro_batches() const;  ///< of one global batch
   /// Names of the jobs whose files it reads, without repetition.
   std::vector<std::string> parents() const;
-  /// Everything that changes its weights, as sorted `key = value` lines, without the parents' digests.
+  /// Everything that changes its weights, as sorted `key = value` lines, without the parents'
+  /// digests.
   std::string identity() const;
 };
 

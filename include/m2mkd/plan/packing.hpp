@@ -1,11 +1,11 @@
 #pragma once
 // Waves, groups and packs: who trains what, when. Deterministic, without MPI.
 
-#include <m2mkd/plan/cost.hpp>
-#include <m2mkd/plan/recipe.hpp>
-
 #include <string>
 #include <vector>
+
+#include <m2mkd/plan/cost.hpp>
+#include <m2mkd/plan/recipe.hpp>
 
 namespace m2mkd {
 
@@ -27,14 +27,16 @@ struct Wave {
   double seconds() const;     ///< of the slowest group
 };
 
-/// Which wave each job runs in: not before its parents are done; jobs without children (e2e, kd) go where they cost least.
-/// Returns job names per wave.
-std::vector<std::vector<std::string>> assign_waves(const JobList& list, int ranks, const MachineOptions& machine);
+/// Which wave each job runs in: not before its parents are done; jobs without children (e2e, kd) go
+/// where they cost least. Returns job names per wave.
+std::vector<std::vector<std::string>> assign_waves(const JobList& list, int ranks,
+                                                   const MachineOptions& machine);
 
-/// Groups and packs of one wave, found by trying its time T; per family of jobs that can share, a dynamic program over contiguous runs
-/// finds the fewest ranks with every pack ≤ T; small packs queue in groups; memory is a constraint (a job that fits nowhere is a
-/// warning); no group gets more ranks than its jobs have micro-batches; ranks left over go to the slowest group. More ranks never make
-/// the predicted wave slower.
+/// Groups and packs of one wave, found by trying its time T; per family of jobs that can share, a
+/// dynamic program over contiguous runs finds the fewest ranks with every pack ≤ T; small packs
+/// queue in groups; memory is a constraint (a job that fits nowhere is a warning); no group gets
+/// more ranks than its jobs have micro-batches; ranks left over go to the slowest group. More ranks
+/// never make the predicted wave slower.
 Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine);
 
 /// plan.json's form of a wave, and back. `first_line` facts: ranks, wave number, job names.

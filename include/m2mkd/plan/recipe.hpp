@@ -1,23 +1,26 @@
 #pragma once
-// From a configuration to its jobs: the table of docs/architecture.md as code. No other place knows what a phase is made of.
-
-#include <m2mkd/plan/job.hpp>
+// From a configuration to its jobs: the table of docs/architecture.md as code. No other place knows
+// what a phase is made of.
 
 #include <map>
+
+#include <m2mkd/plan/job.hpp>
 
 namespace m2mkd {
 
 struct JobList {
   std::vector<Job> jobs;  ///< parents before children
-  std::map<std::string, std::vector<std::string>> needs;  ///< method → all jobs that it needs, its final job last
-  const Job& find(const std::string& name) const;         ///< throws std::logic_error
+  std::map<std::string, std::vector<std::string>>
+      needs;  ///< method → all jobs that it needs, its final job last
+  const Job& find(const std::string& name) const;  ///< throws std::logic_error
 };
 
-/// All jobs of the methods in run.methods; jobs that methods share appear once. Throws ConfigError with all problems (shapes that do
-/// not fit, unknown data sizes).
+/// All jobs of the methods in run.methods; jobs that methods share appear once. Throws ConfigError
+/// with all problems (shapes that do not fit, unknown data sizes).
 JobList make_jobs(const Config& config);
 
-/// FLOPs that the paper's accounting counts for a method (meta, modules, final; teacher preparation too if asked).
+/// FLOPs that the paper's accounting counts for a method (meta, modules, final; teacher preparation
+/// too if asked).
 double method_flops(const JobList& list, const std::string& method, bool with_teacher);
 
 }  // namespace m2mkd

@@ -1,7 +1,9 @@
 #pragma once
-// A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C] or `/images/tensor` float32[N,C,H,W], `/labels` int32[N], `/classes`
-// strings, attributes name, split, mean, std (per channel), digest. Contiguous: images are read with pread at the dataset's offset,
-// without HDF5's lock, from any thread. (`/images/bytes` + `/images/offset` for encoded images comes with the image pipeline.)
+// A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C] or `/images/tensor`
+// float32[N,C,H,W], `/labels` int32[N], `/classes` strings, attributes name, split, mean, std (per
+// channel), digest. Contiguous: images are read with pread at the dataset's offset, without HDF5's
+// lock, from any thread. (`/images/bytes` + `/images/offset` for encoded images comes with the
+// image pipeline.)
 
 #include <array>
 #include <cstdint>
@@ -16,7 +18,7 @@ namespace m2mkd {
 struct ImageFileInfo {
   std::string name, split, digest;
   std::int64_t count = 0, channels = 0, height = 0, width = 0;
-  bool is_tensor = false;  ///< float32 NCHW, already normalised
+  bool is_tensor = false;         ///< float32 NCHW, already normalised
   std::vector<double> mean, std;  ///< per channel in [0, 1] units
   std::vector<std::string> classes;
 };
@@ -44,8 +46,8 @@ class ImageFile {
   std::filesystem::path path_;
 };
 
-/// Reads everything and compares the digests; returns the damages found, empty when the file is sound. Throws Error when its structure
-/// is damaged.
+/// Reads everything and compares the digests; returns the damages found, empty when the file is
+/// sound. Throws Error when its structure is damaged.
 std::vector<std::string> verify_image_file(const std::filesystem::path& path);
 
 /// Writes one, image by image. Published by finish(); without it nothing is left.

@@ -1,8 +1,7 @@
 #pragma once
-// Results as columns: metrics/<job>.h5 and summary.h5. Groups hold 1-D datasets of equal length with a shared dimension scale, and
-// attributes; a file is rewritten whole and renamed, so readers never meet an open one.
-
-#include <m2mkd/store/tensor_file.hpp>
+// Results as columns: metrics/<job>.h5 and summary.h5. Groups hold 1-D datasets of equal length
+// with a shared dimension scale, and attributes; a file is rewritten whole and renamed, so readers
+// never meet an open one.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,12 +11,16 @@
 #include <variant>
 #include <vector>
 
+#include <m2mkd/store/tensor_file.hpp>
+
 namespace m2mkd {
 
 /// One column: numbers, integers or texts.
-using Column = std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>>;
+using Column =
+    std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>>;
 
-/// A group: its path ("epochs", "methods/m2mkd"), attributes, and columns in order. The first column is the dimension scale.
+/// A group: its path ("epochs", "methods/m2mkd"), attributes, and columns in order. The first
+/// column is the dimension scale.
 struct TableGroup {
   std::string path;
   Attributes attributes;
@@ -28,7 +31,7 @@ struct TableFile {
   Attributes attributes;
   std::vector<TableGroup> groups;
 
-  TableGroup& group(const std::string& path);              ///< found or added
+  TableGroup& group(const std::string& path);  ///< found or added
   const TableGroup* find(const std::string& path) const;
 };
 
@@ -41,11 +44,13 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
 /// Whole file as text. Throws Error with the reason.
 std::string read_text_file(const std::filesystem::path& path);
 
-/// An exclusive lock on a run directory against a second program: `<folder>/lock` holding host, pid and time; released on
-/// destruction, or by the system when the program ends in any way. Never waits: throws Error that names the holder.
+/// An exclusive lock on a run directory against a second program: `<folder>/lock` holding host, pid
+/// and time; released on destruction, or by the system when the program ends in any way. Never
+/// waits: throws Error that names the holder.
 ///
-/// It is a flock, which NFS and Lustre (mounted with `flock`) share between hosts. Where the file system has no locks the text
-/// decides: held while that process lives (same host), or while the file was refreshed within 10 minutes (other host).
+/// It is a flock, which NFS and Lustre (mounted with `flock`) share between hosts. Where the file
+/// system has no locks the text decides: held while that process lives (same host), or while the
+/// file was refreshed within 10 minutes (other host).
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

@@ -1,13 +1,15 @@
 #pragma once
-// The HDF5 file of every tensor that this program hands over: module files and checkpoints (docs/file-formats.md).
+// The HDF5 file of every tensor that this program hands over: module files and checkpoints
+// (docs/file-formats.md).
 //
-// Layout: root attributes, and one contiguous, page-aligned dataset per tensor under its name, which may hold slashes
-// ("stages/0/blocks.0.attn.qkv.weight"). Each dataset has attribute `xxh3` (16 hex digits, of the bytes before the write); root
-// attribute `digest` is the XXH3 of the sorted list of lines "name dtype [a,b] xxh3\n", so it identifies the contents whatever the attributes.
-// 24 bytes after HDF5's end hold a checksum of the rest (attributes, structure), checked by every reader (src/store/seal.hpp).
-// Published atomically: written as `<name>.tmp.<pid>` beside the target, closed, fsynced, renamed, folder fsynced.
-
-#include <ATen/core/Tensor.h>
+// Layout: root attributes, and one contiguous, page-aligned dataset per tensor under its name,
+// which may hold slashes
+// ("stages/0/blocks.0.attn.qkv.weight"). Each dataset has attribute `xxh3` (16 hex digits, of the
+// bytes before the write); root attribute `digest` is the XXH3 of the sorted list of lines "name
+// dtype [a,b] xxh3\n", so it identifies the contents whatever the attributes. 24 bytes after HDF5's
+// end hold a checksum of the rest (attributes, structure), checked by every reader
+// (src/store/seal.hpp). Published atomically: written as `<name>.tmp.<pid>` beside the target,
+// closed, fsynced, renamed, folder fsynced.
 
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +20,8 @@
 #include <variant>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 namespace m2mkd {
 
 using Attribute = std::variant<std::int64_t, double, std::string>;
@@ -27,8 +31,8 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 struct TensorInfo {
   std::string name;
-  std::string dtype;  ///< "float32", "float64", "float16", "bfloat16" (uint16 with attribute dtype), "int64", "int32",
-                      ///< "uint8", "bool" (uint8 with attribute dtype)
+  std::string dtype;  ///< "float32", "float64", "float16", "bfloat16" (uint16 with attribute
+                      ///< dtype), "int64", "int32", "uint8", "bool" (uint8 with attribute dtype)
   std::vector<std::int64_t> shape;
   std::string xxh3;
   std::int64_t bytes = 0;
@@ -39,14 +43,16 @@ struct TensorFile {
   NamedTensors tensors;  ///< CPU, contiguous
 };
 
-/// Writes and publishes; returns the digest. Adds attributes format ("m2mkd"), format_version, program_version, git, created.
-/// Tensors on any device; copied to the CPU one at a time. On any error (disk full) the target is untouched and the temporary
-/// file removed; throws Error with what, where, why.
+/// Writes and publishes; returns the digest. Adds attributes format ("m2mkd"), format_version,
+/// program_version, git, created. Tensors on any device; copied to the CPU one at a time. On any
+/// error (disk full) the target is untouched and the temporary file removed; throws Error with
+/// what, where, why.
 std::string write_tensor_file(const std::filesystem::path& path, const TensorFile& contents);
 
-/// Reads all or the tensors that `wanted` accepts, and verifies their digests. Throws Error: missing, damaged (names the tensor), not
-/// ours, or a format_version newer than this program's.
-TensorFile read_tensor_file(const std::filesystem::path& path, const std::function<bool(const std::string&)>& wanted = {});
+/// Reads all or the tensors that `wanted` accepts, and verifies their digests. Throws Error:
+/// missing, damaged (names the tensor), not ours, or a format_version newer than this program's.
+TensorFile read_tensor_file(const std::filesystem::path& path,
+                            const std::function<bool(const std::string&)>& wanted = {});
 
 /// Root attributes alone.
 Attributes read_attributes(const std::filesystem::path& path);
@@ -54,10 +60,12 @@ Attributes read_attributes(const std::filesystem::path& path);
 /// The list of tensors without their data.
 std::vector<TensorInfo> list_tensors(const std::filesystem::path& path);
 
-/// Reads everything and compares all digests; returns the damages found, empty when the file is sound.
+/// Reads everything and compares all digests; returns the damages found, empty when the file is
+/// sound.
 std::vector<std::string> verify_tensor_file(const std::filesystem::path& path);
 
-/// Typed access; throws Error naming the attribute when absent or of another type. An integer is also a number.
+/// Typed access; throws Error naming the attribute when absent or of another type. An integer is
+/// also a number.
 std::string text_attribute(const Attributes& attributes, const std::string& name);
 double number_attribute(const Attributes& attributes, const std::string& name);
 std::int64_t integer_attribute(const Attributes& attributes, const std::string& name);

@@ -1,21 +1,22 @@
 #pragma once
-// Accuracy of chains on a whole split, sharded over the group. True accuracies: correct / seen · 100.
+// Accuracy of chains on a whole split, sharded over the group. True accuracies: correct / seen ·
+// 100.
+
+#include <functional>
+#include <optional>
+#include <span>
 
 #include <m2mkd/comm/communicator.hpp>
 #include <m2mkd/data/loader.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/train/options.hpp>
 
-#include <functional>
-#include <optional>
-#include <span>
-
 namespace m2mkd {
 
 struct Accuracy {
-  double acc1 = 0, acc5 = 0;  ///< percent
-  double loss = 0;            ///< mean cross-entropy
-  std::int64_t count = 0;     ///< images seen
+  double acc1 = 0, acc5 = 0;                                     ///< percent
+  double loss = 0;                                               ///< mean cross-entropy
+  std::int64_t count = 0;                                        ///< images seen
   std::map<std::string, std::vector<std::int64_t>> expert_load;  ///< block → tokens per expert
   /// Standard error of acc1 in points: 100·√(p(1−p)/n).
   double standard_error() const;
@@ -28,11 +29,13 @@ struct EvalRequest {
   Precision precision;
   const Communicator& group;
   c10::Device device;
-  std::function<void(const std::string& what)> beat = [](const std::string&) {};  ///< tells the watchdog that things move
+  std::function<void(const std::string& what)> beat = [](const std::string&) {
+  };  ///< tells the watchdog that things move
 };
 
-/// One pass over the split for all chains; frozen stages that they share are computed once. Nothing if a stop was requested on any
-/// rank meanwhile (then all ranks return nothing). `on_logits` (optional) gets (first sample's position, logits of chain 0).
+/// One pass over the split for all chains; frozen stages that they share are computed once. Nothing
+/// if a stop was requested on any rank meanwhile (then all ranks return nothing). `on_logits`
+/// (optional) gets (first sample's position, logits of chain 0).
 std::optional<std::vector<Accuracy>> evaluate(
     std::span<const Chain> chains, const EvalRequest& request,
     const std::function<void(std::int64_t first, const at::Tensor& logits)>& on_logits = {});

@@ -1,10 +1,11 @@
 #pragma once
-// AdamW with decoupled decay (fused ATen kernel). No decay for 1-D tensors, biases, pos_embed and cls_token (reference/vmoe §4).
+// AdamW with decoupled decay (fused ATen kernel). No decay for 1-D tensors, biases, pos_embed and
+// cls_token (reference/vmoe §4).
+
+#include <vector>
 
 #include <m2mkd/nn/stage.hpp>
 #include <m2mkd/train/options.hpp>
-
-#include <vector>
 
 namespace m2mkd {
 

@@ -1,10 +1,11 @@
 #pragma once
-// The settings of one training: section [train] for all phases, overridden by [<phase>] and [<phase>.<method>].
-
-#include <m2mkd/config/keys.hpp>
+// The settings of one training: section [train] for all phases, overridden by [<phase>] and
+// [<phase>.<method>].
 
 #include <array>
 #include <cstdint>
+
+#include <m2mkd/config/keys.hpp>
 
 namespace m2mkd {
 
@@ -52,10 +53,11 @@ struct EnumNames<CeWeight> {
 
 /// loss = w·CE + α·τ²·KL(teacher ‖ student), paper Eq. 3 by default.
 struct ObjectiveOptions {
-  double alpha = 0.5;  ///< weight of the KL term; 0 leaves the teacher out
-  double tau = 1.0;    ///< softmax temperature
-  KdPer kd_per = KdPer::sample;       ///< KL averaged over samples (Eq. 3) or over samples × classes (published Python)
-  CeWeight ce_weight = CeWeight::one; ///< w = 1 (Eq. 3) or 1 − α (published Python)
+  double alpha = 0.5;            ///< weight of the KL term; 0 leaves the teacher out
+  double tau = 1.0;              ///< softmax temperature
+  KdPer kd_per = KdPer::sample;  ///< KL averaged over samples (Eq. 3) or over samples × classes
+                                 ///< (published Python)
+  CeWeight ce_weight = CeWeight::one;  ///< w = 1 (Eq. 3) or 1 − α (published Python)
 };
 
 struct ScheduleOptions {
@@ -64,8 +66,9 @@ struct ScheduleOptions {
   double warmup_epochs = 0;  ///< plus:
   double warmup_share = 0;   ///< share of all steps, 0 to 1
   LrUnit lr_unit = LrUnit::step;
-  Cosine cosine = Cosine::shifted;  ///< published: the cosine runs over all epochs, warm-up included
-  bool lr_late = false;             ///< published: epoch e trains with the rate of epoch max(e − 1, 0)
+  Cosine cosine =
+      Cosine::shifted;   ///< published: the cosine runs over all epochs, warm-up included
+  bool lr_late = false;  ///< published: epoch e trains with the rate of epoch max(e − 1, 0)
 };
 
 struct TrainOptions {
@@ -77,15 +80,16 @@ struct TrainOptions {
   Precision precision = Precision::fp32;
   NonFinite non_finite = NonFinite::stop;
   // The following do not change the trajectory and are not part of a job's identity.
-  std::int64_t max_steps = 0;              ///< stop here even if the schedule goes on; 0: at its end
-  std::int64_t forward_micro_batches = 0;  ///< micro-batches put into one forward; 0: the rank's whole share
-  std::int64_t eval_batch = 256;           ///< images per evaluation forward
-  double eval_epochs = 0;                  ///< evaluate every so many epochs; 0: at the end only
+  std::int64_t max_steps = 0;  ///< stop here even if the schedule goes on; 0: at its end
+  std::int64_t forward_micro_batches =
+      0;                          ///< micro-batches put into one forward; 0: the rank's whole share
+  std::int64_t eval_batch = 256;  ///< images per evaluation forward
+  double eval_epochs = 0;         ///< evaluate every so many epochs; 0: at the end only
   double checkpoint_seconds = 300;
-  bool keep_checkpoints = false;           ///< keep a finished job's last checkpoint (run.extend needs it)
-  bool log_steps = false;                  ///< per-step columns in metrics/<job>.h5
-  double log_seconds = 10;                 ///< progress lines
-  std::int64_t bucket_mb = 32;             ///< gradient bucket
+  bool keep_checkpoints = false;  ///< keep a finished job's last checkpoint (run.extend needs it)
+  bool log_steps = false;         ///< per-step columns in metrics/<job>.h5
+  double log_seconds = 10;        ///< progress lines
+  std::int64_t bucket_mb = 32;    ///< gradient bucket
 
   static Keys<TrainOptions> keys();
   /// The names of the keys that are not part of a job's identity.

@@ -1,18 +1,19 @@
 #pragma once
-// Activations of frozen leading stages, computed once per batch and shared: between a hybrid and its teachers, and between jobs of a
-// pack. Exact, because frozen stages run in evaluation mode.
-
-#include <m2mkd/nn/chain.hpp>
+// Activations of frozen leading stages, computed once per batch and shared: between a hybrid and
+// its teachers, and between jobs of a pack. Exact, because frozen stages run in evaluation mode.
 
 #include <map>
 #include <vector>
+
+#include <m2mkd/nn/chain.hpp>
 
 namespace m2mkd {
 
 class PrefixCache {
  public:
   explicit PrefixCache(at::Tensor images) : images_(std::move(images)) {}
-  /// Output of stages [0, stages) of `chain`, without gradient; the images for 0. Stages are recognised by identity.
+  /// Output of stages [0, stages) of `chain`, without gradient; the images for 0. Stages are
+  /// recognised by identity.
   at::Tensor output(const Chain& chain, int stages);
 
  private:

@@ -9,6 +9,7 @@ namespace m2mkd {
 std::int64_t total_steps(const ScheduleOptions& options, std::int64_t steps_per_epoch);
 
 /// Linear warm-up from warmup_lr, then cosine to min_lr (reference/vmoe §4). `step` counts from 0.
-double learning_rate(const ScheduleOptions& options, std::int64_t step, std::int64_t steps_per_epoch);
+double learning_rate(const ScheduleOptions& options, std::int64_t step,
+                     std::int64_t steps_per_epoch);
 
 }  // namespace m2mkd

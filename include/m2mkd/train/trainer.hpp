@@ -1,6 +1,12 @@
 #pragma once
-// The only training loop. It trains a pack: jobs that share the batches (and frozen prefixes); a pack of one is the simple case.
-// Micro-batches outside, jobs inside. Jobs stay independent: loss, clipping, schedule, policies and files are each job's own.
+// The only training loop. It trains a pack: jobs that share the batches (and frozen prefixes); a
+// pack of one is the simple case. Micro-batches outside, jobs inside. Jobs stay independent: loss,
+// clipping, schedule, policies and files are each job's own.
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include <m2mkd/comm/communicator.hpp>
 #include <m2mkd/data/dataset.hpp>
@@ -8,28 +14,25 @@
 #include <m2mkd/store/tensor_file.hpp>
 #include <m2mkd/train/options.hpp>
 
-#include <filesystem>
-#include <functional>
-#include <string>
-#include <vector>
-
 namespace m2mkd {
 
-/// One job, ready to train: a chain in which some stages are frozen, with an objective that may compare it with other chains.
+/// One job, ready to train: a chain in which some stages are frozen, with an objective that may
+/// compare it with other chains.
 struct Task {
   std::string name;   ///< "distill.2"
   std::string phase;  ///< "distill"
   Chain chain;
-  std::vector<int> trained;     ///< stages that train; only these (and trained shared tensors) are published
+  std::vector<int>
+      trained;  ///< stages that train; only these (and trained shared tensors) are published
   std::vector<Chain> teachers;  ///< frozen, whole chains over the same images
   TrainOptions options;
   std::uint64_t seed = 0;
-  double flops_per_image = 1;   ///< training FLOPs, for the job's share of a pack's seconds
+  double flops_per_image = 1;      ///< training FLOPs, for the job's share of a pack's seconds
   bool evaluate_start = false;     ///< accuracy before any step (an assembled student)
   bool evaluate_teachers = false;  ///< accuracy of each teacher before any step
   std::vector<std::int64_t> skip_steps;  ///< steps whose update is left out (after a restore)
   std::filesystem::path module_file, checkpoints, metrics_file, status_file;
-  Attributes provenance;        ///< written into every file of the job; holds `identity`
+  Attributes provenance;  ///< written into every file of the job; holds `identity`
 };
 
 /// Where and with whom a trainer works.
@@ -37,7 +40,8 @@ struct TrainContext {
   Communicator world;  ///< to tell and hear of stops
   Communicator group;
   c10::Device device{c10::kCPU};
-  std::function<void(const std::string& what)> beat = [](const std::string&) {};  ///< tells the watchdog that things move
+  std::function<void(const std::string& what)> beat = [](const std::string&) {
+  };  ///< tells the watchdog that things move
 };
 
 enum class Outcome { finished, stopped };
@@ -49,11 +53,12 @@ struct PackResult {
 
 class Trainer {
  public:
-  /// All tasks have the same batch, micro-batch, precision, data and seed (throws std::logic_error otherwise).
+  /// All tasks have the same batch, micro-batch, precision, data and seed (throws std::logic_error
+  /// otherwise).
   Trainer(std::vector<Task> pack, DataOptions data, TrainContext context);
   ~Trainer();
-  /// Restores the newest step that all jobs hold, trains, evaluates, publishes the module files. On a stop request saves
-  /// checkpoints and returns Outcome::stopped.
+  /// Restores the newest step that all jobs hold, trains, evaluates, publishes the module files. On
+  /// a stop request saves checkpoints and returns Outcome::stopped.
   PackResult run();
 
  private:
