@@ -10,6 +10,9 @@ std::string on_root(const Communicator& world, const std::function<std::string()
     } catch (const Error& error) {
       told = std::to_string(static_cast<int>(error.code()));
       message = error.what();
+    } catch (const std::exception& error) {  // std::filesystem and the like
+      told = std::to_string(static_cast<int>(ExitCode::failed));
+      message = error.what();
     }
   }
   told = world.broadcast(told);

@@ -79,6 +79,7 @@ ExitCode run(const Config& config, const Session& session) {
   std::optional<FolderLock> lock;
   Watchdog watchdog(config.run.watchdog_seconds);
   on_root(world, [&] {
+    make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     prepare_folder(folder, config);
     lock.emplace(folder.dir);
     log::open_file(folder.dir / "run.log");

@@ -26,6 +26,10 @@ herr_t keep_first(unsigned n, const H5E_error2_t* entry, void* text) {
 }  // namespace
 
 Lock::Lock() : guard_(mutex()) {
+  // A file whose writing failed cannot be closed, and HDF5's own clean-up at exit crashes on it.
+  // There is nothing to clean up: every file is closed, or was never published.
+  static const herr_t once = H5dont_atexit();
+  (void)once;
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // per thread in a thread-safe build
 }
 

@@ -21,7 +21,7 @@ inline std::filesystem::path make_folder() {
 }
 
 /// Image i is of class i % 4, whose quadrant is brighter than the noise. Bytes; or, with a
-/// `broken` image (one NaN in it), tensors, because bytes cannot be broken.
+/// `broken` image (one NaN in it, if there is such an image), tensors: bytes cannot be broken.
 inline void write_small_images(const std::filesystem::path& path, const std::string& split,
                                std::int64_t count, std::int64_t broken = -1) {
   ImageFileInfo info;

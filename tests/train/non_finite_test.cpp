@@ -14,7 +14,7 @@ class NonFiniteLoss : public SerialTraining {
  protected:
   NonFiniteLoss() {
     write_small_images(folder_ / "broken.h5", "train", 96, 16 * 3 + 5);
-    write_small_images(folder_ / "tensors.h5", "test", 40, 0);
+    write_small_images(folder_ / "tensors.h5", "test", 40, 40);
   }
 
   /// In file order: the fourth step of each of the two epochs is bad.

@@ -26,7 +26,7 @@ at::Tensor one_hot() {
 }
 
 // Plain formulas, image by image.
-std::vector<double> softmax(const at::Tensor& row, double tau) {
+std::vector<double> plain_softmax(const at::Tensor& row, double tau) {
   std::vector<double> p;
   double sum = 0;
   for (std::int64_t c = 0; c < kClasses; ++c) p.push_back(std::exp(row[c].item<double>() / tau));
@@ -38,13 +38,13 @@ double plain_ce(const at::Tensor& z, const at::Tensor& targets) {
   double ce = 0;
   for (std::int64_t b = 0; b < kImages; ++b)
     for (std::size_t c = 0; c < kClasses; ++c)
-      ce -= targets[b][static_cast<std::int64_t>(c)].item<double>() * std::log(softmax(z[b], 1)[c]);
+      ce -= targets[b][static_cast<std::int64_t>(c)].item<double>() * std::log(plain_softmax(z[b], 1)[c]);
   return ce;
 }
 double plain_kl(const at::Tensor& teacher, const at::Tensor& z, double tau) {
   double kl = 0;
   for (std::int64_t b = 0; b < kImages; ++b) {
-    const auto p = softmax(teacher[b], tau), q = softmax(z[b], tau);
+    const auto p = plain__softmax(teacher[b], tau), q = plain_softmax(z[b], tau);
     for (std::size_t c = 0; c < kClasses; ++c) kl += p[c] * (std::log(p[c]) - std::log(q[c]));
   }
   return kl;
@@ -130,7 +130,7 @@ TEST_F(Objective, IdenticalTeachersCountAsOne) {
 
 TEST_F(Objective, AveragesTeachersProbabilities) {
   const auto both = soften(std::vector{teacher_, z_}, 2);
-  EXPECT_NEAR(both[3][4].item<double>(), (softmax(teacher_[3], 2)[4] + softmax(z_[3], 2)[4]) / 2, 1e-15);
+  EXPECT_NEAR(both[3][4].item<double>(), (plain_softmax(teacher_[3], 2)[4] + plain_softmax(z_[3], 2)[4]) / 2, 1e-15);
 }
 
 TEST_F(Objective, HasTheGradientOfFiniteDifferences) {
@@ -138,7 +138,7 @@ TEST_F(Objective, HasTheGradientOfFiniteDifferences) {
     for (const auto ce : {CeWeight::one, CeWeight::complement}) {
       options_ = {0.4, 1.7, kd, ce};
       const auto mixed = 0.7 * one_hot() + 0.3 * one_hot().flip({0});
-      z_.requires_grad_(true).mutable_grad() = {};
+      z_.requires_grad_(true).mutable_grad() = at::Tensor();
       objective(z_, labels(), mixed, soften(std::vector{teacher_}, 1.7), options_).loss.backward();
       const auto gradient = z_.grad().clone();
       z_ = z_.detach();
