@@ -42,6 +42,17 @@ rc=$(interrupted "$work/killed" INT 2 2)
 smoke 2 "$work/killed" "${longer[@]}" || { tail -5 "$work/killed.out"; fail "continuing after Ctrl-C"; }
 compare tensors 0 "$work/whole" "$work/killed"
 
+# A group that waits for another hears the signal too: rank 1 has finished the meta model while rank 0 trains on.
+mpirun -n 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/wait" --run.methods e2e,m2mkd --final.epochs 400 >"$work/wait.out" 2>&1 &
+pid=$!
+for _ in $(seq 500); do [ -e "$work/wait/modules/pretrain.h5" ] && break; sleep 0.02; done
+sleep 0.5
+kill -USR1 "$pid"
+rc=0
+wait "$pid" || rc=$?
+[ "$rc" = 75 ] || { tail -5 "$work/wait.out"; fail "exit $rc while one group waited"; }
+[ ! -e "$work/wait/modules/final.e2e.h5" ] || fail "the long job was finished: nobody waited"
+
 longer+=(--train.precision fp64)
 smoke 2 "$work/two" "${longer[@]}" || fail "the undisturbed run in fp64"
 rc=$(interrupted "$work/three" USR1 2 2)

@@ -44,7 +44,7 @@ double plain_ce(const at::Tensor& z, const at::Tensor& targets) {
 double plain_kl(const at::Tensor& teacher, const at::Tensor& z, double tau) {
   double kl = 0;
   for (std::int64_t b = 0; b < kImages; ++b) {
-    const auto p = plain__softmax(teacher[b], tau), q = plain_softmax(z[b], tau);
+    const auto p = plain_softmax(teacher[b], tau), q = plain_softmax(z[b], tau);
     for (std::size_t c = 0; c < kClasses; ++c) kl += p[c] * (std::log(p[c]) - std::log(q[c]));
   }
   return kl;
