@@ -40,8 +40,9 @@ class Stopping : public MpiTraining {
 
   void expect_undisturbed(const std::string& name, double tolerance = 0) const {
     for (int i = 0; i < 3; ++i)
-      EXPECT_THAT(differences(run(name), run("undisturbed"), "distill." + std::to_string(i), tolerance),
-                  IsEmpty())
+      EXPECT_THAT(
+          differences(run(name), run("undisturbed"), "distill." + std::to_string(i), tolerance),
+          IsEmpty())
           << name;
   }
 };
@@ -57,8 +58,9 @@ TEST_F(Stopping, AnywhereEndsAsIfItHadNot) {
   ASSERT_EQ(beats.back(), "evaluating");
   // At the start's evaluation, in the first step, inside an epoch, at an epoch's last step, at an
   // epoch end's evaluation, in the last step, at the end's evaluation.
-  const auto after = std::ranges::find(beats.begin() + static_cast<std::ptrdiff_t>(number("training step", 5)),
-                                       beats.end(), "evaluating");
+  const auto after =
+      std::ranges::find(beats.begin() + static_cast<std::ptrdiff_t>(number("training step", 5)),
+                        beats.end(), "evaluating");
   for (const std::size_t k :
        {std::size_t{0}, number("training step", 0), number("training step", 2),
         number("training step", 5), static_cast<std::size_t>(after - beats.begin()),

@@ -17,13 +17,14 @@ class Training : public MpiTraining {
   const double fifty_steps_ = 50.0 / 6.0;
 
   /// Trains on 1, 2, ... ranks, and compares with one.
-  void expect_same_on_all_rank_counts(const std::function<std::vector<Task>(const std::filesystem::path&)>& make,
-                                      double tolerance) {
-    for (int ranks = 1; ranks <= all_; ++ranks)
-      train_on(ranks, make(run(std::to_string(ranks))));
+  void expect_same_on_all_rank_counts(
+      const std::function<std::vector<Task>(const std::filesystem::path&)>& make,
+      double tolerance) {
+    for (int ranks = 1; ranks <= all_; ++ranks) train_on(ranks, make(run(std::to_string(ranks))));
     for (const auto& task : make(run("1")))
       for (int ranks = 2; ranks <= all_; ++ranks)
-        EXPECT_THAT(differences(run(std::to_string(ranks)), run("1"), task.name, tolerance), IsEmpty())
+        EXPECT_THAT(differences(run(std::to_string(ranks)), run("1"), task.name, tolerance),
+                    IsEmpty())
             << ranks << " ranks";
   }
 };
@@ -88,7 +89,8 @@ TEST_F(Training, MicroBatchesPerForwardChangeNothing) {
 }
 
 TEST_F(Training, RepeatsBitForBit) {
-  for (const auto* name : {"first", "again"}) train_on(all_, distill_tasks(small_options(3), run(name)));
+  for (const auto* name : {"first", "again"})
+    train_on(all_, distill_tasks(small_options(3), run(name)));
   for (int i = 0; i < 3; ++i)
     EXPECT_THAT(differences(run("again"), run("first"), "distill." + std::to_string(i)), IsEmpty());
 }

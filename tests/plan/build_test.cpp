@@ -24,7 +24,8 @@ std::vector<std::string> unequal(const NamedTensors& a, const NamedTensors& b) {
   if (a.size() != b.size()) return {"other numbers of tensors"};
   std::vector<std::string> found;
   for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].first != b[i].first || !at::equal(a[i].second, b[i].second)) found.push_back(a[i].first);
+    if (a[i].first != b[i].first || !at::equal(a[i].second, b[i].second))
+      found.push_back(a[i].first);
   return found;
 }
 
@@ -37,10 +38,14 @@ class Build : public testing::Test {
     run.dir = folder / "run";
     list = new JobList(small_jobs({{"data.train", (folder / "train.h5").string()},
                                    {"data.test", (folder / "test.h5").string()},
-                                   {"data.image_size", "8"}, {"data.classes", "4"},
-                                   {"data.count", "96"}, {"data.test_count", "40"},
-                                   {"meta.patch", "4"}, {"teacher.patch", "4"},
-                                   {"student.patch", "4"}, {"train.max_steps", "1"}}));
+                                   {"data.image_size", "8"},
+                                   {"data.classes", "4"},
+                                   {"data.count", "96"},
+                                   {"data.test_count", "40"},
+                                   {"meta.patch", "4"},
+                                   {"teacher.patch", "4"},
+                                   {"student.patch", "4"},
+                                   {"train.max_steps", "1"}}));
     for (const auto& job : list->jobs) {
       Task task = builder().task(job, {});
       const Chain chain = task.chain;
@@ -78,16 +83,19 @@ TEST_F(Build, TheAssembledStudentEqualsItsFiles) {
 TEST_F(Build, SaysWhatWasDiscarded) {
   const auto attributes = read_attributes(run.module("final.m2mkd"));
   EXPECT_THAT(text_attribute(attributes, "load.discarded"),
-              AllOf(HasSubstr("stages/0/blocks.0.post_stitch.fc.weight"), HasSubstr("stages/2/blocks.0.pre_stitch.")));
+              AllOf(HasSubstr("stages/0/blocks.0.post_stitch.fc.weight"),
+                    HasSubstr("stages/2/blocks.0.pre_stitch.")));
   EXPECT_EQ(text_attribute(attributes, "load.fresh"), "");
-  EXPECT_THAT(text_attribute(attributes, "load.copied"), HasSubstr("stages/1/blocks.0.attn.qkv.weight\n"));
+  EXPECT_THAT(text_attribute(attributes, "load.copied"),
+              HasSubstr("stages/1/blocks.0.attn.qkv.weight\n"));
 }
 
 TEST_F(Build, PublishedNetworksAreThoseThatWereTrained) {
   for (const auto& job : list->jobs) {
     const Chain chain = builder().published(job, run.module(job.name));
     EXPECT_THAT(unequal(state(chain), trained.at(job.name)), IsEmpty()) << job.name;
-    EXPECT_FALSE(unequal(state(chain), started.at(job.name)).empty()) << job.name << " never trained";
+    EXPECT_FALSE(unequal(state(chain), started.at(job.name)).empty())
+        << job.name << " never trained";
   }
 }
 
@@ -105,7 +113,8 @@ TEST_F(Build, ATeachersStageComesFromTheFinetunedTeacher) {
   const NamedTensors stage = read_tensor_file(run.module("finetune"), [](const std::string& name) {
                                return name.starts_with("stages/1/");
                              }).tensors;
-  EXPECT_THAT(unequal(state({"", {nullptr, task.teachers[0].stages[1]}, nullptr}), stage), IsEmpty());
+  EXPECT_THAT(unequal(state({"", {nullptr, task.teachers[0].stages[1]}, nullptr}), stage),
+              IsEmpty());
 }
 
 TEST_F(Build, RefusesAFileOfAnotherDigest) {
@@ -124,7 +133,8 @@ TEST_F(Build, IdentityHoldsTheDigestsOfAllSources) {
   const auto& job = list->find("distill.1");
   const auto text = full_identity(job, digests);
   for (const auto* parent : {"pretrain", "finetune"})
-    EXPECT_THAT(text, HasSubstr(std::string("digest.") + parent + " = " + digests.at(parent) + "\n"));
+    EXPECT_THAT(text,
+                HasSubstr(std::string("digest.") + parent + " = " + digests.at(parent) + "\n"));
   EXPECT_EQ(text_attribute(read_attributes(run.module("distill.1")), "identity"), text);
   auto other = digests;
   other["finetune"] = "0123456789abcdef";

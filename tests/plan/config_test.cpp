@@ -20,15 +20,22 @@ double lr(const Config& config, Phase phase, const Context& context = "") {
 }
 
 TEST(Config, LooksUpMethodThenBaseThenPhaseThenTrain) {
-  const std::vector<std::string> keys{
-      "method.mine.distill.lr", "distill.mine.lr",      "method.m2mkd.distill.lr",
-      "distill.m2mkd.lr",       "distill.lr",           "method.mine.train.lr",
-      "train.mine.lr",          "method.m2mkd.train.lr", "train.m2mkd.lr", "train.lr"};
+  const std::vector<std::string> keys{"method.mine.distill.lr",
+                                      "distill.mine.lr",
+                                      "method.m2mkd.distill.lr",
+                                      "distill.m2mkd.lr",
+                                      "distill.lr",
+                                      "method.mine.train.lr",
+                                      "train.mine.lr",
+                                      "method.m2mkd.train.lr",
+                                      "train.m2mkd.lr",
+                                      "train.lr"};
   for (std::size_t first = 0; first < keys.size(); ++first) {
     Changes settings{{"method.mine.base", "m2mkd"}};
     for (std::size_t i = first; i < keys.size(); ++i)
       settings.emplace_back(keys[i], std::to_string(i + 1));
-    EXPECT_EQ(lr(Config::read({}, settings), Phase::distill, "mine"), static_cast<double>(first + 1))
+    EXPECT_EQ(lr(Config::read({}, settings), Phase::distill, "mine"),
+              static_cast<double>(first + 1))
         << keys[first];
   }
 }
@@ -99,7 +106,8 @@ TEST(Config, RefusesATeacherThatNoPairUses) {
 TEST(Config, TextReadsBackToTheSameConfiguration) {
   const auto c = config(
       "[run]\nseed = 7\nmethods = mine\n[method.mine]\nbase = m2mkd\ndistill.lr = 0.125\n"
-      "[meta.mine]\nwidth = 48\n[data.distill]\nflip = 0.5\n[final]\nepochs = 3\n[seed]\nfinal = 9\n");
+      "[meta.mine]\nwidth = 48\n[data.distill]\nflip = 0.5\n[final]\nepochs = 3\n[seed]\nfinal = "
+      "9\n");
   const auto again = config(c.text());
   EXPECT_EQ(again.text(), c.text());
   EXPECT_EQ(again.run.seed, 7);
@@ -120,7 +128,8 @@ TEST(Config, LaterFilesAndThenFlagsWin) {
   const auto second = folder / ("second_" + std::to_string(::getpid()) + ".ini");
   std::ofstream(first) << "[train]\nlr = 1\nmin_lr = 0.1\nepochs = 4\n";
   std::ofstream(second) << "[train]\nlr = 2\nmin_lr = 0.2\n";
-  const auto c = Config::read({first, second}, {{"train.lr", "3"}}, "[train]\nepochs = 9\nbatch = 8\n");
+  const auto c =
+      Config::read({first, second}, {{"train.lr", "3"}}, "[train]\nepochs = 9\nbatch = 8\n");
   std::filesystem::remove(first);
   std::filesystem::remove(second);
   const auto t = c.train(Phase::final, "e2e");

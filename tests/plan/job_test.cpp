@@ -17,13 +17,20 @@ std::vector<std::string> changes_of(const std::string& job, const std::string& k
 }
 
 TEST(Identity, IgnoresWhatDoesNotChangeTheWeights) {
-  const Changes neutral{{"train.max_steps", "3"},   {"train.forward_micro_batches", "1"},
-                        {"train.eval_batch", "7"},  {"train.eval_epochs", "1"},
-                        {"train.log_steps", "true"}, {"train.log_seconds", "3"},
-                        {"train.bucket_mb", "4"},   {"train.checkpoint_seconds", "5"},
-                        {"train.keep_checkpoints", "true"}, {"run.dir", "/elsewhere"},
-                        {"run.threads", "3"},       {"machine.gflops", "1"},
-                        {"data.train", "/no/train.h5"}, {"data.loader_depth", "9"},
+  const Changes neutral{{"train.max_steps", "3"},
+                        {"train.forward_micro_batches", "1"},
+                        {"train.eval_batch", "7"},
+                        {"train.eval_epochs", "1"},
+                        {"train.log_steps", "true"},
+                        {"train.log_seconds", "3"},
+                        {"train.bucket_mb", "4"},
+                        {"train.checkpoint_seconds", "5"},
+                        {"train.keep_checkpoints", "true"},
+                        {"run.dir", "/elsewhere"},
+                        {"run.threads", "3"},
+                        {"machine.gflops", "1"},
+                        {"data.train", "/no/train.h5"},
+                        {"data.loader_depth", "9"},
                         {"run.note", "words"}};
   for (const auto& [key, value] : neutral)
     for (const auto* job : {"pretrain", "distill.1", "final.m2mkd"})
@@ -31,18 +38,15 @@ TEST(Identity, IgnoresWhatDoesNotChangeTheWeights) {
 }
 
 TEST(Identity, ChangesWithEverythingThatChangesTheWeights) {
-  const Changes science{{"train.lr", "0.125"},        {"train.epochs", "3"},
-                        {"train.min_lr", "1e-4"},     {"train.warmup_share", "0.5"},
-                        {"train.cosine", "published"}, {"train.batch", "32"},
-                        {"train.micro_batch", "8"},   {"train.weight_decay", "0.5"},
-                        {"train.clip_grad", "1"},     {"train.precision", "fp64"},
-                        {"train.adam_eps", "1e-6"},   {"distill.alpha", "0.25"},
-                        {"distill.tau", "2"},         {"distill.kd_per", "element"},
-                        {"data.flip", "0.5"},         {"data.mixup", "0.8"},
-                        {"data.smoothing", "0.1"},    {"data.count", "900"},
-                        {"data.order", "sequential"}, {"student.experts", "4"},
-                        {"student.drop_path", "0.1"}, {"teacher.mlp_ratio", "2"},
-                        {"meta.norm_eps", "1e-5"},    {"run.seed", "1"}};
+  const Changes science{
+      {"train.lr", "0.125"},         {"train.epochs", "3"},         {"train.min_lr", "1e-4"},
+      {"train.warmup_share", "0.5"}, {"train.cosine", "published"}, {"train.batch", "32"},
+      {"train.micro_batch", "8"},    {"train.weight_decay", "0.5"}, {"train.clip_grad", "1"},
+      {"train.precision", "fp64"},   {"train.adam_eps", "1e-6"},    {"distill.alpha", "0.25"},
+      {"distill.tau", "2"},          {"distill.kd_per", "element"}, {"data.flip", "0.5"},
+      {"data.mixup", "0.8"},         {"data.smoothing", "0.1"},     {"data.count", "900"},
+      {"data.order", "sequential"},  {"student.experts", "4"},      {"student.drop_path", "0.1"},
+      {"teacher.mlp_ratio", "2"},    {"meta.norm_eps", "1e-5"},     {"run.seed", "1"}};
   for (const auto& [key, value] : science)
     EXPECT_FALSE(changes_of("distill.1", key, value).empty()) << key;
 }
@@ -64,8 +68,14 @@ TEST(IdentityDifferences, NameTheKeyAndBothValues) {
 }
 
 TEST(Job, CountsMicroBatchesOfAPartBatch) {
-  EXPECT_EQ(small_jobs({{"train.batch", "10"}, {"train.micro_batch", "4"}}).find("pretrain").micro_batches(), 3);
-  EXPECT_EQ(small_jobs({{"train.batch", "4000"}, {"train.micro_batch", "300"}}).find("pretrain").micro_batches(), 4)
+  EXPECT_EQ(small_jobs({{"train.batch", "10"}, {"train.micro_batch", "4"}})
+                .find("pretrain")
+                .micro_batches(),
+            3);
+  EXPECT_EQ(small_jobs({{"train.batch", "4000"}, {"train.micro_batch", "300"}})
+                .find("pretrain")
+                .micro_batches(),
+            4)
       << "a batch is never larger than the data set";
 }
 

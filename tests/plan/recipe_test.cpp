@@ -29,12 +29,27 @@ const Changes kAll{{"run.methods", "e2e kd incubation m2mkd m2mkd_nokd e2e_long"
                    {"meta.incubation.width", "8"}};
 
 TEST(Recipe, NamesTheJobsAsDocumented) {
-  expect_names(small_jobs(kAll),
-               {"pretrain", "pretrain.incubation", "incubate.0", "incubate.1", "incubate.2",
-                "incubate.incubation.0", "incubate.incubation.1", "incubate.incubation.2",
-                "finetune", "distill.0", "distill.1", "distill.2", "distill.m2mkd_nokd.0",
-                "distill.m2mkd_nokd.1", "distill.m2mkd_nokd.2", "final.e2e", "final.kd",
-                "final.incubation", "final.m2mkd", "final.m2mkd_nokd", "final.e2e_long"});
+  expect_names(small_jobs(kAll), {"pretrain",
+                                  "pretrain.incubation",
+                                  "incubate.0",
+                                  "incubate.1",
+                                  "incubate.2",
+                                  "incubate.incubation.0",
+                                  "incubate.incubation.1",
+                                  "incubate.incubation.2",
+                                  "finetune",
+                                  "distill.0",
+                                  "distill.1",
+                                  "distill.2",
+                                  "distill.m2mkd_nokd.0",
+                                  "distill.m2mkd_nokd.1",
+                                  "distill.m2mkd_nokd.2",
+                                  "final.e2e",
+                                  "final.kd",
+                                  "final.incubation",
+                                  "final.m2mkd",
+                                  "final.m2mkd_nokd",
+                                  "final.e2e_long"});
 }
 
 TEST(Recipe, PutsParentsBeforeChildrenAndInEarlierWaves) {
@@ -62,7 +77,8 @@ TEST(Recipe, SharesJobsThatMethodsHaveInCommon) {
   const auto list = small_jobs({{"run.methods", "mine m2mkd kd incubation"},
                                 {"method.mine.base", "m2mkd"},
                                 {"method.mine.final.lr", "1e-4"}});
-  EXPECT_THAT(list.find("final.mine").parents(), ElementsAre("distill.0", "distill.1", "distill.2"));
+  EXPECT_THAT(list.find("final.mine").parents(),
+              ElementsAre("distill.0", "distill.1", "distill.2"));
   EXPECT_EQ(list.find("final.mine").parents(), list.find("final.m2mkd").parents());
   EXPECT_FALSE(has(list, "pretrain.incubation"));
   EXPECT_EQ(list.find("incubate.incubation.1").meta_weights.job, "pretrain");
@@ -134,23 +150,35 @@ TEST(Recipe, TakesTeacherStagesAsIncubatedWhenAsked) {
 }
 
 TEST(Recipe, RefusesDepthsOfDifferentLengthWithBothNumbers) {
-  EXPECT_THAT(problems_of([] { small_jobs({{"teacher.depths", "1 1 1 1"}}); }),
+  EXPECT_THAT(problems_of([] {
+                small_jobs({{"teacher.depths", "1 1 1 1"}});
+              }),
               AllOf(HasSubstr("teacher.depths has 4 stages"), HasSubstr("meta.depths 3")));
-  EXPECT_THAT(problems_of([] { small_jobs({{"student.depths", "1 1"}}); }),
+  EXPECT_THAT(problems_of([] {
+                small_jobs({{"student.depths", "1 1"}});
+              }),
               AllOf(HasSubstr("student.depths has 2 stages"), HasSubstr("meta.depths 3")));
 }
 
 TEST(Recipe, RefusesWidthsAndPatchesThatDoNotMeet) {
-  EXPECT_THAT(problems_of([] { small_jobs({{"teacher.width", "24"}}); }),
+  EXPECT_THAT(problems_of([] {
+                small_jobs({{"teacher.width", "24"}});
+              }),
               AllOf(HasSubstr("24"), HasSubstr("16"), HasSubstr("stitch")));
-  EXPECT_THAT(problems_of([] { small_jobs({{"student.patch", "14"}}); }),
+  EXPECT_THAT(problems_of([] {
+                small_jobs({{"student.patch", "14"}});
+              }),
               AllOf(HasSubstr("student has 5 tokens and meta 17"), HasSubstr("token_mismatch")));
   EXPECT_NO_THROW(small_jobs({{"student.patch", "14"}, {"hybrid.token_mismatch", "allow"}}));
 }
 
 TEST(Recipe, GivesEveryPhaseItsSeed) {
-  const auto list = small_jobs({{"run.methods", "incubation m2mkd"}, {"run.seed", "9"}, {"seed.pretrain", "1"},
-                                {"seed.teacher", "2"}, {"seed.distill", "3"}, {"seed.final", "4"}});
+  const auto list = small_jobs({{"run.methods", "incubation m2mkd"},
+                                {"run.seed", "9"},
+                                {"seed.pretrain", "1"},
+                                {"seed.teacher", "2"},
+                                {"seed.distill", "3"},
+                                {"seed.final", "4"}});
   EXPECT_EQ(list.find("pretrain").seed, 1u);
   EXPECT_EQ(list.find("incubate.0").seed, 2u);
   EXPECT_EQ(list.find("finetune").seed, 2u);

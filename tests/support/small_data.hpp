@@ -1,6 +1,8 @@
 #pragma once
-// A small packed data set: 1 × 8 × 8 images of 4 classes that a tiny network can learn to tell apart.
+// A small packed data set: 1 × 8 × 8 images of 4 classes that a tiny network can learn to tell
+// apart.
 
+#include <array>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -20,7 +22,7 @@ inline std::filesystem::path make_folder() {
   return ::mkdtemp(pattern.data());
 }
 
-/// Image i is of class i % 4, whose quadrant is brighter than the noise. Bytes; or, with a
+/// Image i is of class i % 4, whose stripes are brighter than the noise. Bytes; or, with a
 /// `broken` image (one NaN in it, if there is such an image), tensors: bytes cannot be broken.
 inline void write_small_images(const std::filesystem::path& path, const std::string& split,
                                std::int64_t count, std::int64_t broken = -1) {
@@ -38,9 +40,10 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
   for (std::int64_t i = 0; i < count; ++i) {
     Random random(hash64(split.data(), split.size()), Purpose::test, static_cast<std::uint64_t>(i));
     for (std::size_t k = 0; k < bytes.size(); ++k) {
-      const bool bright = k / 32 == static_cast<std::size_t>(i % 4 / 2) &&
-                          k % 8 / 4 == static_cast<std::size_t>(i % 2);
-      bytes[k] = static_cast<std::uint8_t>((bright ? 70 : 0) + random.below(160));
+      const std::size_t y = k / 8, x = k % 8;
+      const std::array bright{y % 2, x % 2, (x + y) % 2, y / 2 % 2};
+      bytes[k] = static_cast<std::uint8_t>(90 * bright[static_cast<std::size_t>(i % 4)] +
+                                           random.below(160));
       floats[k] = (static_cast<float>(bytes[k]) - 100.0F) / 50.0F;
     }
     if (i == broken) floats[9] = std::numeric_limits<float>::quiet_NaN();

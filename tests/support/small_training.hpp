@@ -81,8 +81,9 @@ inline Task small_task(const std::string& name, Chain chain, std::vector<int> tr
 inline Task distill_task(const Networks& networks, int i, const TrainOptions& options,
                          const std::filesystem::path& run) {
   const auto index = static_cast<std::size_t>(i);
-  Task task = small_task("distill." + std::to_string(i),
-                         splice(networks.meta, i, networks.student.stages[index]), {i}, options, run);
+  Task task =
+      small_task("distill." + std::to_string(i),
+                 splice(networks.meta, i, networks.student.stages[index]), {i}, options, run);
   task.teachers = {splice(networks.meta, i, networks.teacher.stages[index])};
   task.evaluate_teachers = true;
   return task;
@@ -99,8 +100,9 @@ inline std::vector<Task> distill_tasks(const TrainOptions& options,
 
 using Beat = std::function<void(const std::string& what)>;
 
-inline PackResult train(std::vector<Task> pack, const DataOptions& data,
-                        const Communicator& group = {}, Beat beat = [](const std::string&) {}) {
+inline PackResult train(
+    std::vector<Task> pack, const DataOptions& data, const Communicator& group = {},
+    Beat beat = [](const std::string&) {}) {
   TrainContext context;
   context.world = context.group = group;
   context.beat = std::move(beat);

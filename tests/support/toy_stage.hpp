@@ -49,9 +49,9 @@ inline int forwards(const Chain& chain, std::size_t stage) {
 }
 
 inline double toy_logit(std::int64_t image, std::int64_t element) {
-  return static_cast<float>(
-      Random(1, Purpose::test, static_cast<std::uint64_t>(image), static_cast<std::uint32_t>(element))
-          .normal());
+  return static_cast<float>(Random(1, Purpose::test, static_cast<std::uint64_t>(image),
+                                   static_cast<std::uint32_t>(element))
+                                .normal());
 }
 inline std::int32_t toy_label(std::int64_t image) {
   return static_cast<std::int32_t>(image * 5 % 8);

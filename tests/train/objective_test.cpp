@@ -38,7 +38,8 @@ double plain_ce(const at::Tensor& z, const at::Tensor& targets) {
   double ce = 0;
   for (std::int64_t b = 0; b < kImages; ++b)
     for (std::size_t c = 0; c < kClasses; ++c)
-      ce -= targets[b][static_cast<std::int64_t>(c)].item<double>() * std::log(plain_softmax(z[b], 1)[c]);
+      ce -= targets[b][static_cast<std::int64_t>(c)].item<double>() *
+            std::log(plain_softmax(z[b], 1)[c]);
   return ce;
 }
 double plain_kl(const at::Tensor& teacher, const at::Tensor& z, double tau) {
@@ -63,13 +64,16 @@ class Objective : public testing::Test {
 TEST_F(Objective, IsEquationThree) {
   options_.alpha = 0.3;
   options_.tau = 2.5;
-  EXPECT_NEAR(loss(), plain_ce(z_, one_hot()) + 0.3 * 2.5 * 2.5 * plain_kl(teacher_, z_, 2.5), 1e-12);
+  EXPECT_NEAR(loss(), plain_ce(z_, one_hot()) + 0.3 * 2.5 * 2.5 * plain_kl(teacher_, z_, 2.5),
+              1e-12);
 }
 
 TEST_F(Objective, AsPublishedSplitsTheWeightsAndDividesByClasses) {
   options_ = {0.3, 2.5, KdPer::element, CeWeight::complement};
-  EXPECT_NEAR(loss(), 0.7 * plain_ce(z_, one_hot()) + 0.3 * 2.5 * 2.5 * plain_kl(teacher_, z_, 2.5) / kClasses,
-              1e-12);
+  EXPECT_NEAR(
+      loss(),
+      0.7 * plain_ce(z_, one_hot()) + 0.3 * 2.5 * 2.5 * plain_kl(teacher_, z_, 2.5) / kClasses,
+      1e-12);
 }
 
 // An image whose CE and KL are the published ones: the label's probability gives the first, and the
@@ -130,7 +134,8 @@ TEST_F(Objective, IdenticalTeachersCountAsOne) {
 
 TEST_F(Objective, AveragesTeachersProbabilities) {
   const auto both = soften(std::vector{teacher_, z_}, 2);
-  EXPECT_NEAR(both[3][4].item<double>(), (plain_softmax(teacher_[3], 2)[4] + plain_softmax(z_[3], 2)[4]) / 2, 1e-15);
+  EXPECT_NEAR(both[3][4].item<double>(),
+              (plain_softmax(teacher_[3], 2)[4] + plain_softmax(z_[3], 2)[4]) / 2, 1e-15);
 }
 
 TEST_F(Objective, HasTheGradientOfFiniteDifferences) {
@@ -163,7 +168,8 @@ TEST_F(Objective, SurvivesProbabilitiesOfZero) {
     auto z = at::full({1, kClasses}, -1e4, type);
     z[0][5] = 0;
     z.requires_grad_(true);
-    const auto found = objective(z, at::tensor({3}, at::kLong), {}, soften(std::vector{teacher}, 1), {});
+    const auto found =
+        objective(z, at::tensor({3}, at::kLong), {}, soften(std::vector{teacher}, 1), {});
     found.loss.backward();
     EXPECT_NEAR(found.kl.item<double>(), 1e4, 1e-2);
     EXPECT_TRUE(found.loss.isfinite().item<bool>());

@@ -79,8 +79,8 @@ TEST(AdamW, EqualsThePlainFormula) {
       const auto corrected_m = m[i] / (1 - std::pow(o.beta1, step + 1));
       const auto corrected_v = v[i] / (1 - std::pow(o.beta2, step + 1));
       const double decay = kCases[i].decays ? o.weight_decay : 0;
-      expected[i] = expected[i] * (1 - lr * decay) -
-                    lr * corrected_m / (corrected_v.sqrt() + o.adam_eps);
+      expected[i] =
+          expected[i] * (1 - lr * decay) - lr * corrected_m / (corrected_v.sqrt() + o.adam_eps);
     }
   }
   EXPECT_EQ(optimizer.updates(), 5);
@@ -117,7 +117,8 @@ TEST(AdamW, GoesOnIdenticallyFromItsState) {
     set_gradients(list, step);
     optimizer.step(0.01);
   }
-  for (std::size_t i = 0; i < list.size(); ++i) copy[i].tensor.detach().copy_(list[i].tensor.detach());
+  for (std::size_t i = 0; i < list.size(); ++i)
+    copy[i].tensor.detach().copy_(list[i].tensor.detach());
   auto state = optimizer.state();
   std::ranges::reverse(state);  // a file's order is no promise
   other.load(state, optimizer.updates());

@@ -1,6 +1,6 @@
-#include <m2mkd/train/schedule.hpp>
-
 #include <gtest/gtest.h>
+
+#include <m2mkd/train/schedule.hpp>
 
 namespace m2mkd {
 namespace {
@@ -41,11 +41,8 @@ TEST(PublishedSchedule, OfDistillation) {
 }
 
 TEST(PublishedSchedule, OfFineTuning) {
-  expect_rates(published(100, 1e-3, 0), {{0, 1e-3},
-                                         {1, 1e-3},
-                                         {2, 9.99756e-4},
-                                         {50, 5.20548e-4},
-                                         {99, 1.09768e-5}});
+  expect_rates(published(100, 1e-3, 0),
+               {{0, 1e-3}, {1, 1e-3}, {2, 9.99756e-4}, {50, 5.20548e-4}, {99, 1.09768e-5}});
 }
 
 TEST(PublishedSchedule, OfTheTenEpochAblation) {
@@ -76,7 +73,8 @@ TEST(Schedule, WarmsUpLinearlyByStepsThenFallsFromThePeakToTheEnd) {
     EXPECT_NEAR(rate(step + 1) - rate(step), (o.lr - o.warmup_lr) / (2 * kSteps), 1e-12);
   EXPECT_DOUBLE_EQ(rate(2 * kSteps), o.lr);
   EXPECT_NEAR(rate(6 * kSteps), (o.lr + o.min_lr) / 2, 1e-15) << "half-way down";
-  for (std::int64_t step = 2 * kSteps; step < 10 * kSteps; ++step) EXPECT_GT(rate(step), rate(step + 1));
+  for (std::int64_t step = 2 * kSteps; step < 10 * kSteps; ++step)
+    EXPECT_GT(rate(step), rate(step + 1));
   EXPECT_DOUBLE_EQ(rate(10 * kSteps), o.min_lr);
   EXPECT_NEAR(rate(10 * kSteps - 1), o.min_lr, 1e-9);
 }

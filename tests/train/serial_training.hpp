@@ -1,6 +1,7 @@
 #pragma once
 // A folder with the small data set, on one rank.
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,6 +17,7 @@ class SerialTraining : public testing::Test {
  protected:
   SerialTraining() {
     log::set_speaker(0, 1, false);
+    at::set_num_threads(1);  // tensors are too small for more
     write_small_data(folder_);
   }
   ~SerialTraining() override {

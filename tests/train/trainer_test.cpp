@@ -52,7 +52,9 @@ TEST_F(Training, Learns) {
   auto data = this->data();
   data.mixup = data.smoothing = data.flip = 0;
   data.crop_pad = 0;
-  train({small_task("pretrain", Networks().meta, {0, 1, 2}, small_options(12), run("a"))}, data);
+  auto options = small_options(20);
+  options.schedule.lr = 1e-2;
+  train({small_task("pretrain", Networks().meta, {0, 1, 2}, options, run("a"))}, data);
   const auto attributes = read_attributes(run("a") / "modules" / "pretrain.h5");
   EXPECT_GT(number_attribute(attributes, "acc1"), 90);
   EXPECT_LT(number_attribute(attributes, "start_acc1"), 60);
@@ -90,11 +92,13 @@ TEST_F(Training, ADamagedNewestCheckpointFallsBackToTheOlder) {
   ASSERT_GT(steps[1], 0);
   {
     std::fstream file(checkpoints.path(steps[0]), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(checkpoints.path(steps[0])) / 2));
+    file.seekp(
+        static_cast<std::streamoff>(std::filesystem::file_size(checkpoints.path(steps[0])) / 2));
     file.write("damage", 6);
   }
   std::size_t trained = 0;
-  train(tasks("damaged"), data(), {}, [&](const std::string& what) { trained += what == "training step"; });
+  train(tasks("damaged"), data(), {},
+        [&](const std::string& what) { trained += what == "training step"; });
   EXPECT_EQ(static_cast<std::int64_t>(trained), 12 - steps[1]);
   train(tasks("whole"), data());
   expect_same("damaged", "whole");
@@ -124,7 +128,8 @@ TEST_F(Training, MaxStepsKeepsTheCheckpointAndGoesOnLater) {
   expect_same("at an epoch's end", "whole");
 }
 
-// A stop inside an epoch closes a row of the epoch columns there; all else is as it would have been.
+// A stop inside an epoch closes a row of the epoch columns there; all else is as it would have
+// been.
 TEST_F(Training, MaxStepsInsideAnEpochChangesNoStep) {
   train(tasks("whole"), data());
   for (const std::int64_t steps : {3, 8, 0}) {
@@ -137,7 +142,8 @@ TEST_F(Training, MaxStepsInsideAnEpochChangesNoStep) {
     for (std::size_t i = 0; i < whole.size(); ++i)
       EXPECT_TRUE(at::equal(parts[i].second, whole[i].second)) << parts[i].first;
     for (const auto* column : {"step", "loss", "lr", "grad_norm"})
-      EXPECT_EQ(metrics(run("parts"), job, "steps", column), metrics(run("whole"), job, "steps", column));
+      EXPECT_EQ(metrics(run("parts"), job, "steps", column),
+                metrics(run("whole"), job, "steps", column));
   }
 }
 
