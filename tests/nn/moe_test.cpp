@@ -73,15 +73,30 @@ INSTANTIATE_TEST_SUITE_P(Sizes, MoeEquals,
                          testing::Values(std::pair{4, 2}, std::pair{8, 1}, std::pair{5, 3},
                                          std::pair{3, 3}));
 
-TEST(Moe, OfOneExpertIsTheDenseMlp) {
-  const Mixture m({16, 40, 1, 1, ExpertInit::linear}, at::kDouble);
+// A dense MLP with the weights of expert 0.
+Mlp dense_of(const Mixture& m) {
   Mlp mlp(16, 40, at::kDouble);
   mlp.fc1.weight.copy_(m["experts.htoh4.weight"][0].detach());
   mlp.fc1.bias.copy_(m["experts.htoh4.bias"][0].detach());
   mlp.fc2.weight.copy_(m["experts.h4toh.weight"][0].detach());
   mlp.fc2.bias.copy_(m["experts.h4toh.bias"][0].detach());
+  return mlp;
+}
+
+TEST(Moe, OfOneExpertIsTheDenseMlp) {
+  const Mixture m({16, 40, 1, 1, ExpertInit::linear}, at::kDouble);
   const auto x = filled("x", {53, 16});
-  EXPECT_LT(difference(m.moe(x, nullptr), mlp(x)), 1e-14);
+  EXPECT_LT(difference(m.moe(x, nullptr), dense_of(m)(x)), 1e-14);
+}
+
+// The scores of a token sum to 1, so copies of one MLP give its output whatever the gate says.
+TEST(Moe, UpcycledFromADenseMlpGivesItsOutput) {
+  const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
+  for (const auto* name : {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight",
+                           "experts.h4toh.bias"})
+    for (int e = 1; e < 4; ++e) m[name].detach()[e].copy_(m[name].detach()[0]);
+  const auto x = filled("x", {53, 16});
+  EXPECT_LT(difference(m.moe(x, nullptr), dense_of(m)(x)), 1e-14);
 }
 
 TEST(Moe, GivesAnExpertWithoutTokensAZeroGradient) {
