@@ -69,7 +69,7 @@ for ranks in 1 2; do
 done
 [ ! -e "$work/bad" ] || fail "a run directory was made"
 expect_exit 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/bad" --student.heads 3 --meta.depths "1 1 1"
-grep -q 'heads' "$work/stderr" && grep -q 'depths' "$work/stderr" || fail "contradictions are not all reported"
+for text in heads depths; do grep -q $text "$work/stderr" || fail "contradictions are not all reported: $text"; done
 expect_exit 2 "$m2mkd" rnu
 grep -q "did you mean 'run'" "$work/stderr" || fail "no near command"
 expect_exit 0 "$m2mkd" --help

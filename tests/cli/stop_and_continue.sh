@@ -42,10 +42,12 @@ rc=$(interrupted "$work/killed" INT 2 2)
 smoke 2 "$work/killed" "${longer[@]}" || { tail -5 "$work/killed.out"; fail "continuing after Ctrl-C"; }
 compare tensors 0 "$work/whole" "$work/killed"
 
-# A group that waits for another hears the signal too: rank 1 has finished the meta model while rank 0 trains on.
-mpirun -n 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/wait" --run.methods e2e,m2mkd --final.epochs 400 >"$work/wait.out" 2>&1 &
+# A group that waits for another hears the signal too: rank 1 has fine-tuned the teacher while rank 0 trains on.
+mpirun -n 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/wait" --run.methods e2e,m2mkd --final.epochs 400 \
+  --train.micro_batch 64 >"$work/wait.out" 2>&1 &
 pid=$!
-for _ in $(seq 500); do [ -e "$work/wait/modules/pretrain.h5" ] && break; sleep 0.02; done
+for _ in $(seq 500); do [ -e "$work/wait/modules/finetune.h5" ] && break; sleep 0.02; done
+grep -q 'ranks 0-0: \[final.e2e\]' "$work/wait/run.log" || fail "the long job is not alone on rank 0"
 sleep 0.5
 kill -USR1 "$pid"
 rc=0

@@ -16,7 +16,7 @@ module() { echo "$work/$1/modules/$2.h5"; }
 try base 2 "${m2mkd_only[@]}"
 # A given teacher and meta: nothing is pretrained, incubated or fine-tuned; every teacher hybrid is evaluated, printed and stored.
 try given 2 "${m2mkd_only[@]}" --init.teacher "$(module base finetune)" --init.meta "$(module base pretrain)"
-[ ! -e "$(module given finetune)" ] && [ ! -e "$(module given pretrain)" ] || fail "a given network was trained"
+for job in finetune pretrain; do [ ! -e "$(module given $job)" ] || fail "the given $job was trained"; done
 [ "$(grep -c 'distill.*: teacher acc1' "$work/given.out")" = 2 ] || fail "the teacher's hybrids are not printed"
 "$m2mkd" inspect "$(module given distill.0)" >"$work/inspected"
 grep -q teacher_acc1 "$work/inspected" || fail "the teacher's hybrid is not stored"
