@@ -76,8 +76,8 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
               i, row.name.substr(0, row.name.rfind(' ')), row.acc1[i],
               row.acc1[i] < meta - 5 ? "far below" : "below", meta,
               row.acc1[i] < meta - 5
-                  ? ": its stages do not share the meta's features; incubate.from_teacher = true "
-                    "incubates them shortly"
+                  ? ": its stages do not share the meta's features; where the teacher is given, "
+                    "incubate.from_teacher = true incubates them shortly"
                   : "");
   for (const auto& group : summary.groups)
     if (group.path.starts_with("methods/"))
