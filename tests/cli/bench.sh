@@ -3,6 +3,8 @@
 # m2mkd bench: which rows a configuration has, with and without its data; that the numbers agree with each other; and that the measured
 # [machine] reads back as a configuration.
 set -uo pipefail
+# shellcheck source=cmake/mpi_env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../cmake/mpi_env.sh"
 bin=${M2MKD_BIN:-build/release/bin}
 W=$(mktemp -d)
 trap 'rm -rf "$W"' EXIT

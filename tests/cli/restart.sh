@@ -4,7 +4,7 @@
 # noticed; wrong settings are listed all at once with their places.
 # shellcheck source=tests/support/cli.sh
 . "$(dirname "$0")/../support/cli.sh"
-run() { "$m2mkd" run configs/smoke.ini --run.dir "$work/run" "$@"; }
+run() { "$m2mkd" run configs/smoke.ini --run.dir "$work/run" "${short[@]}" "$@"; }
 
 expect_exit 0 run --run.methods m2mkd --train.keep_checkpoints true
 cp -r "$work/run" "$work/first"

@@ -14,7 +14,7 @@ announced() { grep -c "wave $2 of" "$1/run.log" 2>/dev/null || [ -f "$1/run.log"
 interrupted() {
   local dir=$1 signal=$2 ranks=$3 wave=$4 rc=0 before
   before=$(announced "$dir" "$wave")
-  mpirun -n "$ranks" "$m2mkd" run configs/smoke.ini --run.dir "$dir" "${longer[@]}" >>"$dir.out" 2>&1 &
+  mpirun -n "$ranks" "$m2mkd" run configs/smoke.ini --run.dir "$dir" "${short[@]}" "${longer[@]}" >>"$dir.out" 2>&1 &
   local pid=$!
   for _ in $(seq 400); do
     [ "$(announced "$dir" "$wave")" -gt "$before" ] && break
@@ -43,7 +43,7 @@ smoke 2 "$work/killed" "${longer[@]}" || { tail -5 "$work/killed.out"; fail "con
 compare tensors 0 "$work/whole" "$work/killed"
 
 # A group that waits for another hears the signal too: rank 1 has fine-tuned the teacher while rank 0 trains on.
-mpirun -n 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/wait" --run.methods e2e,m2mkd --final.epochs 400 \
+mpirun -n 2 "$m2mkd" run configs/smoke.ini --run.dir "$work/wait" "${short[@]}" --run.methods e2e,m2mkd --final.epochs 400 \
   --train.micro_batch 64 >"$work/wait.out" 2>&1 &
 pid=$!
 for _ in $(seq 500); do [ -e "$work/wait/modules/finetune.h5" ] && break; sleep 0.02; done
