@@ -80,8 +80,9 @@ ExitCode run(const Config& config, const Session& session) {
   Watchdog watchdog(config.run.watchdog_seconds);
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
+    std::filesystem::create_directories(folder.dir);
+    lock.emplace(folder.dir);  // before anything in the folder is touched: another run may be at work
     prepare_folder(folder, config);
-    lock.emplace(folder.dir);
     log::open_file(folder.dir / "run.log");
     return std::string();
   });

@@ -72,7 +72,7 @@ struct Trainer::Impl {
   bool evaluate_start();
   std::optional<std::vector<Accuracy>> evaluate_on(const Dataset& dataset,
                                                    const std::vector<Chain>& chains);
-  void report(bool force);
+  void report();
   void checkpoint();
   void leave(JobRun& run);
 };
@@ -201,7 +201,7 @@ bool Trainer::Impl::train_step() {
                 [&](const auto& run) { return std::ranges::count(leaving, run.get()) > 0; });
   if (active.empty()) return !stop;
   if (save && !stop) checkpoint();
-  report(false);
+  report();
   return !stop;
 }
 
@@ -211,14 +211,14 @@ void Trainer::Impl::checkpoint() {
   since_checkpoint.restart();
 }
 
-void Trainer::Impl::report(bool force) {
+void Trainer::Impl::report() {
   if (!root()) return;
   const bool redraw = log::ProgressLine::interactive() && context.world.rank() == 0;
   if (redraw && since_log.seconds() > 0.2) {
     line.show(active.front()->progress_text() +
               (active.size() > 1 ? fmt::format(" (+{} jobs)", active.size() - 1) : ""));
     since_log.restart();
-  } else if (!redraw && (force || since_log.seconds() > options().log_seconds)) {
+  } else if (!redraw && since_log.seconds() > options().log_seconds) {
     for (const auto& run : active) log::info("{}", run->progress_text());
     since_log.restart();
   }

@@ -38,6 +38,19 @@ expect_exit 0 "$m2mkd" run configs/smoke.ini --run.dir "$work/part" --run.method
 expect_exit 0 "$m2mkd" run configs/smoke.ini --run.dir "$work/full" --run.methods e2e
 compare tensors 0 "$work/part" "$work/full"
 
+# A second program in the same folder is refused and touches nothing there.
+"$m2mkd" run configs/smoke.ini --run.dir "$work/held" --run.methods e2e --final.epochs 2000 >"$work/held.out" 2>&1 &
+holder=$!
+for _ in $(seq 500); do grep -q 'wave 1 of' "$work/held/run.log" 2>/dev/null && break; sleep 0.02; done
+cp "$work/held/config.ini" "$work/held.ini"
+touch "$work/held/modules/x.h5.tmp.1"
+expect_exit 1 "$m2mkd" run configs/smoke.ini --run.dir "$work/held" --run.methods kd
+grep -q 'in use by process' "$work/stderr" || fail "the holder is not named"
+cmp "$work/held.ini" "$work/held/config.ini" || fail "config.ini of a running program was replaced"
+[ -e "$work/held/modules/x.h5.tmp.1" ] || fail "temporary files of a running program were removed"
+kill -USR1 "$holder"
+expect_exit 75 wait "$holder"
+
 # A damaged module file is found before it is used; a missing one is made again.
 printf 'x' | dd of="$work/run/modules/pretrain.h5" bs=1 seek=9000 conv=notrunc status=none
 expect_exit 1 run --run.methods m2mkd --distill.tau 4 --final.m2mkd.epochs 2
