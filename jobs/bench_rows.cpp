@@ -50,15 +50,8 @@ StepTimes time_item(const BenchItem& item, const TrainContext& context,
                     const TimerOptions& options) {
   const Job& job = *item.jobs.front();
   if (item.kind == BenchItem::Kind::loading) {
-    LoaderOptions loading;
-    loading.seed = job.seed;
-    loading.batch = job.train.batch;
-    loading.micro_batch = job.train.micro_batch;
-    loading.forward_micro_batches = job.train.forward_micro_batches;
-    loading.rank = context.group.rank();
-    loading.ranks = context.group.size();
-    loading.dtype = job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
-    TrainLoader loader(Dataset(job.data, Split::train), job.data, loading);
+    TrainLoader loader(Dataset(job.data, Split::train), job.data,
+                       loader_options(job.train, job.seed, context.group));
     // The first batches may have been prepared while nobody waited.
     return time_loading(loader, context.group,
                         {options.seconds, options.warm_up + job.data.loader_depth});

@@ -17,18 +17,6 @@ namespace m2mkd {
 
 namespace {
 
-LoaderOptions loader_options(const Task& task, const TrainContext& context) {
-  LoaderOptions options;
-  options.seed = task.seed;
-  options.batch = task.options.batch;
-  options.micro_batch = task.options.micro_batch;
-  options.forward_micro_batches = task.options.forward_micro_batches;
-  options.rank = context.group.rank();
-  options.ranks = context.group.size();
-  options.dtype = parameter_type(task.options.precision);
-  return options;
-}
-
 void require_shared_batches(const std::vector<Task>& pack) {
   require(!pack.empty(), "a pack has at least one job");
   for (const auto& task : pack) {
@@ -40,6 +28,19 @@ void require_shared_batches(const std::vector<Task>& pack) {
 }
 
 }  // namespace
+
+LoaderOptions loader_options(const TrainOptions& options, std::uint64_t seed,
+                             const Communicator& group) {
+  LoaderOptions loader;
+  loader.seed = seed;
+  loader.batch = options.batch;
+  loader.micro_batch = options.micro_batch;
+  loader.forward_micro_batches = options.forward_micro_batches;
+  loader.rank = group.rank();
+  loader.ranks = group.size();
+  loader.dtype = parameter_type(options.precision);
+  return loader;
+}
 
 struct Trainer::Impl {
   TrainContext context;
@@ -55,7 +56,8 @@ struct Trainer::Impl {
   Impl(const std::vector<Task>& pack, DataOptions options, TrainContext where)
       : context(std::move(where)),
         data(std::move(options)),
-        loader(Dataset(data, Split::train), data, loader_options(pack.front(), context)),
+        loader(Dataset(data, Split::train), data,
+               loader_options(pack.front().options, pack.front().seed, context.group)),
         test(data, Split::test) {
     if (data.validation_images > 0) validation.emplace(data, Split::validation);
     for (const auto& task : pack)

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <m2mkd/comm/communicator.hpp>
-#include <m2mkd/data/dataset.hpp>
+#include <m2mkd/data/loader.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 #include <m2mkd/train/options.hpp>
@@ -43,6 +43,10 @@ struct TrainContext {
   std::function<void(const std::string& what)> beat = [](const std::string&) {
   };  ///< tells the watchdog that things move
 };
+
+/// How a job's batches are cut for this rank of the group.
+LoaderOptions loader_options(const TrainOptions& options, std::uint64_t seed,
+                             const Communicator& group);
 
 enum class Outcome { finished, stopped };
 
