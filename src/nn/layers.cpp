@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <m2mkd/base/error.hpp>
 #include <m2mkd/base/random.hpp>
 #include <m2mkd/nn/layers.hpp>
 
@@ -44,15 +45,17 @@ void LayerNorm::list(ParameterList& list, const std::string& prefix) const {
   list.add(prefix + ".bias", bias, kZeros);
 }
 
-Stitch::Stitch(std::int64_t in, std::int64_t out, at::TensorOptions options)
-    : ln(in, 1e-5, options), fc(in, out, true, options) {}
+Stitch::Stitch(std::int64_t in, std::int64_t out, bool with_norm, at::TensorOptions options)
+    : fc(in, out, true, options) {
+  if (with_norm) ln.emplace(in, 1e-5, options);
+}
 
 at::Tensor Stitch::operator()(const at::Tensor& x) const {
-  return fc(ln(x));
+  return fc(ln ? (*ln)(x) : x);
 }
 
 void Stitch::list(ParameterList& list, const std::string& prefix) const {
-  ln.list(list, prefix + ".ln");
+  if (ln) ln->list(list, prefix + ".ln");
   fc.list(list, prefix + ".fc");
 }
 
@@ -102,6 +105,20 @@ at::Tensor Mlp::operator()(const at::Tensor& x) const {
 void Mlp::list(ParameterList& list, const std::string& prefix) const {
   fc1.list(list, prefix + ".fc1");
   fc2.list(list, prefix + ".fc2");
+}
+
+at::Tensor resample_tokens(const at::Tensor& x, std::int64_t count) {
+  if (x.size(1) == count) return x;
+  const auto side = [](std::int64_t tokens) {
+    const auto s = std::llround(std::sqrt(static_cast<double>(tokens - 1)));
+    require(s * s == tokens - 1, "resample_tokens: the tokens are no square grid");
+    return s;
+  };
+  const auto from = side(x.size(1)), to = side(count);
+  const auto grid =
+      x.narrow(1, 1, from * from).transpose(1, 2).reshape({x.size(0), x.size(2), from, from});
+  const auto resized = at::upsample_bilinear2d(grid, {to, to}, /*align_corners=*/false);
+  return at::cat({x.narrow(1, 0, 1), resized.flatten(2).transpose(1, 2)}, 1);
 }
 
 at::Tensor drop_path(const at::Tensor& branch, double rate, std::uint32_t layer,

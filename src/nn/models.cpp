@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -51,10 +53,17 @@ Keys<ModelOptions> ModelOptions::keys() {
   k.add("top_k", &O::top_k, "vmoe: experts that each token goes to", positive);
   k.add("expert_init", &O::expert_init,
         "vmoe: start of experts and gate: Linear's bounds, or the published ones");
+  k.add("gate_bias", &O::gate_bias, "vmoe: bias of the gate (published Python; not in the paper)");
+  k.add<double>("balance_loss", &O::balance_loss,
+                "vmoe: weight of a load-balance term in the loss (Switch Transformer); 0: none, as "
+                "published",
+                at_least(0.0));
   k.add("stitch", &O::stitch,
         "stitches of a distilled stage: auto (where widths differ), always, never");
   k.add("keep_stitches", &O::keep_stitches,
         "the assembled model keeps the stitches between its stages");
+  k.add("stitch_norm", &O::stitch_norm,
+        "LayerNorm in stitches (published Python); false: the paper's Linear alone");
   return k;
 }
 
@@ -95,12 +104,14 @@ std::int64_t tokens(const ModelOptions& options, const ImageShape& shape) {
 StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
                     std::int64_t outer_width, at::TensorOptions tensor) {
   const auto stitch = options.keep_stitches ? stitch_width(options, outer_width) : 0;
-  return make_vit_stage(options, shape, index, stitch, tensor);
+  return make_vit_stage(options, shape, index, {stitch}, tensor);
 }
 
 StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
-                           std::int64_t outer_width, at::TensorOptions tensor) {
-  return make_vit_stage(options, shape, index, stitch_width(options, outer_width), tensor);
+                           Surrounding around, at::TensorOptions tensor) {
+  const bool other = around.tokens > 0 && around.tokens != tokens(options, shape);
+  return make_vit_stage(options, shape, index,
+                        {stitch_width(options, around.width), other ? around.tokens : 0}, tensor);
 }
 
 Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
@@ -119,6 +130,37 @@ AssemblyMap assembly_map(const ModelOptions& options) {
     if (stitch && !keep) return std::nullopt;
     return name;
   };
+}
+
+NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options) {
+  const auto moe = moe_blocks(options);
+  NamedTensors result;
+  for (const auto& [name, tensor] : dense) {
+    // "stages/<i>/blocks.<j>.mlp.<fc1|fc2>.<weight|bias>"
+    int stage = 0, block = 0;
+    char layer = 0;
+    int end = 0;
+    const bool mlp = std::sscanf(name.c_str(), "stages/%d/blocks.%d.mlp.fc%c.%n", &stage, &block,
+                                 &layer, &end) == 3 &&
+                     end > 0;
+    const auto global =
+        mlp ? std::accumulate(options.depths.begin(), options.depths.begin() + stage,
+                              static_cast<std::int64_t>(block))
+            : 0;
+    if (!mlp || !moe.at(static_cast<std::size_t>(global))) {
+      result.emplace_back(name, tensor);
+      continue;
+    }
+    for (std::int64_t e = 0; e < options.experts; ++e)
+      result.emplace_back(fmt::format("stages/{}/blocks.{}.moe.experts.{}.{}.{}", stage, block, e,
+                                      layer == '1' ? "htoh4" : "h4toh", name.substr(end)),
+                          tensor.unsqueeze(0));
+  }
+  return result;
+}
+
+bool fresh_in_upcycling(const std::string& name) {
+  return name.find(".moe.gate.") != std::string::npos;
 }
 
 std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions&) {

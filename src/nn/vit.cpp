@@ -21,18 +21,13 @@ struct VitStage::Block {
         norm2(options.width, options.norm_eps, tensor),
         attn(options.width, options.heads, options.qkv_bias, tensor) {
     if (index == 0 && options.stitch_in > 0)
-      pre_stitch.emplace(options.stitch_in, options.width, tensor);
+      pre_stitch.emplace(options.stitch_in, options.width, options.stitch_norm, tensor);
     if (index + 1 == options.drop_path.size() && options.stitch_out > 0)
-      post_stitch.emplace(options.width, options.stitch_out, tensor);
+      post_stitch.emplace(options.width, options.stitch_out, options.stitch_norm, tensor);
     if (options.moe[index])
       moe.emplace(options.experts, tensor);
     else
       mlp.emplace(options.width, options.hidden, tensor);
-  }
-
-  /// (B, N, C) → the same; every token is on its own.
-  at::Tensor feed_forward(const at::Tensor& x, at::Tensor* load) const {
-    return mlp ? (*mlp)(x) : (*moe)(x.flatten(0, 1), load).view(x.sizes());
   }
 
   void list(ParameterList& list, const std::string& prefix) const {
@@ -81,8 +76,34 @@ at::Tensor VitStage::embed(const at::Tensor& images) const {
   return at::cat({cls_token_.expand({batch, 1, options_.width}), tokens}, 1) + pos_embed_;
 }
 
+std::int64_t VitStage::own_tokens() const {
+  const auto side = options_.image_size / options_.patch;
+  return side * side + 1;
+}
+
+// (B, N, C) → the same; every token is on its own.
+at::Tensor VitStage::feed_forward(std::size_t index, const at::Tensor& x,
+                                  const ForwardContext& context) const {
+  const auto& block = *blocks_[index];
+  if (block.mlp) return (*block.mlp)(x);
+  const bool balanced = context.regularisers && options_.balance_loss > 0;
+  Routed routed;
+  const auto y = (*block.moe)(x.flatten(0, 1), context.observations || balanced ? &routed : nullptr)
+                     .view(x.sizes());
+  if (context.observations) {
+    auto& load = context.observations
+                     ->expert_load[fmt::format("stages/{}/blocks.{}", options_.stage, index)];
+    load = load.defined() ? load + routed.load : routed.load;
+  }
+  if (balanced)
+    context.regularisers->push_back(options_.balance_loss *
+                                    balance(routed, x.size(0), context.micro_batch));
+  return y;
+}
+
 at::Tensor VitStage::forward(const at::Tensor& input, const ForwardContext& context) const {
   auto x = options_.owns_input ? embed(input) : input;
+  if (options_.tokens_in > 0) x = resample_tokens(x, own_tokens());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const auto& block = *blocks_[i];
     const double rate = options_.drop_path[i];
@@ -92,18 +113,15 @@ at::Tensor VitStage::forward(const at::Tensor& input, const ForwardContext& cont
     // token alone.
     const bool class_only =
         options_.owns_output && options_.class_token_only && i + 1 == blocks_.size();
-    at::Tensor* load = nullptr;
-    if (block.moe && context.observations)
-      load =
-          &context.observations->expert_load[fmt::format("stages/{}/blocks.{}", options_.stage, i)];
 
     if (block.pre_stitch) x = (*block.pre_stitch)(x);
     const auto normed = block.norm1(x);
     const auto mixed = class_only ? block.attn.class_token(normed) : block.attn(normed);
     x = (class_only ? x.narrow(1, 0, 1) : x) + drop_path(mixed, rate, layer, context);
-    x = x + drop_path(block.feed_forward(block.norm2(x), load), rate, layer + 1, context);
+    x = x + drop_path(feed_forward(i, block.norm2(x), context), rate, layer + 1, context);
     if (block.post_stitch) x = (*block.post_stitch)(x);
   }
+  if (options_.tokens_out > 0) x = resample_tokens(x, options_.tokens_out);
   return options_.owns_output ? head_(norm_(x.select(1, 0))) : x;
 }
 
@@ -145,8 +163,8 @@ NamedTensors VitStage::state() const {
 
 std::int64_t VitStage::tokens_out(std::int64_t tokens) const {
   if (options_.owns_output) return 0;
-  const auto side = options_.image_size / options_.patch;
-  return options_.owns_input ? side * side + 1 : tokens;
+  if (options_.tokens_out > 0) return options_.tokens_out;
+  return options_.owns_input || options_.tokens_in > 0 ? own_tokens() : tokens;
 }
 
 }  // namespace m2mkd

@@ -48,7 +48,8 @@ double block_elements(const VitStageOptions& o, bool moe, double tokens, double 
 StageCost VitStage::cost(std::int64_t tokens_in) const {
   const auto& o = options_;
   const auto side = o.image_size / o.patch;
-  const auto tokens = static_cast<double>(o.owns_input ? side * side + 1 : tokens_in);
+  const auto tokens =
+      static_cast<double>(o.owns_input || o.tokens_in > 0 ? own_tokens() : tokens_in);
   const auto d = static_cast<double>(o.width);
 
   Work run, full;  // as executed, and with the last block computed for every token

@@ -21,6 +21,12 @@ std::int64_t first_block(const ModelOptions& options, int index) {
   return std::accumulate(options.depths.begin(), options.depths.begin() + index, std::int64_t{0});
 }
 
+/// Place of a stage's first block in the ramp of drop-path rates.
+std::int64_t ramp_place(const ModelOptions& options, int stage) {
+  return options.ramp ? options.ramp->first.at(static_cast<std::size_t>(stage))
+                      : first_block(options, stage);
+}
+
 }  // namespace
 
 std::vector<bool> moe_blocks(const ModelOptions& options) {
@@ -52,12 +58,14 @@ std::vector<bool> moe_blocks(const ModelOptions& options) {
   return blocks;
 }
 
-std::vector<double> drop_path_rates(const ModelOptions& options) {
-  const auto depth = total_depth(options);
-  std::vector<double> rates(static_cast<std::size_t>(depth), 0.0);
-  for (std::int64_t i = 1; i < depth; ++i)
-    rates[static_cast<std::size_t>(i)] =
-        options.drop_path * static_cast<double>(i) / static_cast<double>(depth - 1);
+std::vector<double> drop_path_rates(const ModelOptions& options, int stage) {
+  const auto first = ramp_place(options, stage);
+  const auto blocks = options.ramp ? options.ramp->blocks : total_depth(options);
+  std::vector<double> rates;
+  for (std::int64_t i = 0; i < options.depths[static_cast<std::size_t>(stage)]; ++i)
+    rates.push_back(blocks > 1 ? options.drop_path * static_cast<double>(first + i) /
+                                     static_cast<double>(blocks - 1)
+                               : 0.0);
   return rates;
 }
 
@@ -74,12 +82,11 @@ std::int64_t stitch_width(const ModelOptions& options, std::int64_t outer_width)
 }
 
 StagePtr make_vit_stage(const ModelOptions& options, const ImageShape& shape, int index,
-                        std::int64_t stitch, at::TensorOptions tensor) {
+                        Surrounding outside, at::TensorOptions tensor) {
   require(index >= 0 && index < options.stages(),
           "make_stage: the model has no stage of this index");
   const auto begin = first_block(options, index),
              end = begin + options.depths[static_cast<std::size_t>(index)];
-  const auto rates = drop_path_rates(options);
   const auto moe = moe_blocks(options);
   VitStageOptions o;
   o.stage = index;
@@ -88,18 +95,23 @@ StagePtr make_vit_stage(const ModelOptions& options, const ImageShape& shape, in
   o.hidden = std::llround(options.mlp_ratio * static_cast<double>(options.width));
   o.qkv_bias = options.qkv_bias;
   o.norm_eps = options.norm_eps;
-  o.first_block = begin;
-  o.drop_path.assign(rates.begin() + begin, rates.begin() + end);
+  o.first_block = ramp_place(options, index);
+  o.drop_path = drop_path_rates(options, index);
   o.moe.assign(moe.begin() + begin, moe.begin() + end);
-  o.experts = {o.width, o.hidden, options.experts, options.top_k, options.expert_init};
+  o.experts = {o.width,          o.hidden, options.experts, options.top_k, options.expert_init,
+               options.gate_bias};
+  o.balance_loss = options.balance_loss;
   o.owns_input = index == 0;
   o.channels = shape.channels;
   o.image_size = shape.size;
   o.patch = options.patch;
   o.owns_output = index + 1 == options.stages();
   o.classes = shape.classes;
-  o.stitch_in = o.owns_input ? 0 : stitch;
-  o.stitch_out = o.owns_output ? 0 : stitch;
+  o.stitch_in = o.owns_input ? 0 : outside.width;
+  o.stitch_out = o.owns_output ? 0 : outside.width;
+  o.stitch_norm = options.stitch_norm;
+  o.tokens_in = o.owns_input ? 0 : outside.tokens;
+  o.tokens_out = o.owns_output ? 0 : outside.tokens;
   return std::make_shared<VitStage>(std::move(o), tensor);
 }
 

@@ -141,7 +141,7 @@ Chain Builder::bare(const Job& job) const {
   for (int i = 0; i < job.model.stages(); ++i) {
     auto& stage = chain.stages[static_cast<std::size_t>(i)];
     if (job.stage == i)
-      stage = make_distill_form(job.model, job.image_shape(), i, job.meta.width, tensor(job));
+      stage = make_distill_form(job.model, job.image_shape(), i, job.around(), tensor(job));
     if (!job.spliced())
       stage = make_stage(job.model, job.image_shape(), i, job.meta.width, tensor(job));
   }
@@ -161,23 +161,26 @@ Chain Builder::published(const Job& job, const std::filesystem::path& file) {
   return surrounded(job, own);
 }
 
-// Fresh, then given weights, then assembled from its stages' files.
+// Fresh, then given weights, then assembled from its stages' files or from the dense network's.
 Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
   if (weights_ == Weights::random) return chain;
   if (!job.start.file.empty())
     load_into(chain, job.start, job.stage, chain.role + " start weights");
-  if (job.parts.empty()) return chain;
+  if (!job.assembled()) return chain;
   if (group_.rank() == 0) {
     NamedTensors all;
     for (std::size_t i = 0; i < job.parts.size(); ++i)
       for (auto& tensor : read(job.parts[i], static_cast<int>(i))) all.push_back(std::move(tensor));
-    const LoadReport report = load(chain, all, job.name + "'s stage files", assembly_map(job.model),
-                                   fresh_in_assembly(job.model));
+    const LoadReport report = job.upcycled()
+                                  ? load(chain, upcycle(read(job.start, -1), job.model),
+                                         job.start.job, {}, fresh_in_upcycling)
+                                  : load(chain, all, job.name + "'s stage files",
+                                         assembly_map(job.model), fresh_in_assembly(job.model));
     log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
-              job.name, job.parts.size(), report.copied.size(), report.renamed.size(),
-              report.discarded.size(), report.fresh.size());
+              job.name, std::max<std::size_t>(job.parts.size(), 1), report.copied.size(),
+              report.renamed.size(), report.discarded.size(), report.fresh.size());
     for (const auto& name : report.discarded) log::debug("{}: discarded {}", job.name, name);
     provenance["load.copied"] = lines(report.copied);
     provenance["load.renamed"] = lines(report.renamed);
@@ -208,7 +211,7 @@ Task Builder::task(const Job& job, Attributes provenance) {
     task.teachers.push_back(
         splice(around, job.stage, stage.stages[static_cast<std::size_t>(job.stage)]));
   }
-  task.evaluate_start = !job.parts.empty();
+  task.evaluate_start = job.assembled();
   task.evaluate_teachers = job.spliced() && !job.teachers.empty();
   task.module_file = folder_.module(job.name);
   task.checkpoints = folder_.checkpoints(job.name);

@@ -97,6 +97,7 @@ Config Config::read(const std::vector<std::filesystem::path>& files,
   for (const auto& [key, value] : settings) config.settings_.set(key, value, {"command line", 0});
   if (config.settings_.find("run.dir") == nullptr && !files.empty())
     config.settings_.set("run.dir", "results/" + files.front().stem().string(), {"built in", 0});
+  config.add_published(problems);
   config.validate(problems);
   return config;
 }
@@ -108,6 +109,16 @@ Config Config::from_text(const std::string& ini, const std::string& source) {
   config.settings_.add_ini(ini, source, problems);
   config.validate(problems);
   return config;
+}
+
+// Beneath everything that is written.
+void Config::add_published(std::vector<std::string>& problems) {
+  const Setting* compat = settings_.find("run.compat");
+  if (compat == nullptr || compat->value != enum_name(Compat::published)) return;
+  Settings preset;
+  preset.add_ini(published_switches, "run.compat = published", problems);
+  for (const auto& [key, setting] : preset.all())
+    if (settings_.find(key) == nullptr) settings_.set(key, setting.value, setting.origin);
 }
 
 std::vector<std::string> Config::methods() const {
@@ -168,10 +179,13 @@ void Config::validate(std::vector<std::string>& problems) {
     parse(init_keys(), "init", false);
     parse(incubate_keys(), "incubate", false);
     parse(distill_keys(), "distill", false);
-    if (const std::string other = parse(final_keys(), "final", false).flops_of;
-        !other.empty() && std::ranges::count(known, other) == 0)
-      problems.push_back("final.flops_of = " + other +
-                         ": no such method; near: " + nearest(other, known));
+    const auto check_method = [&](const char* key, const std::string& other) {
+      if (!other.empty() && std::ranges::count(known, other) == 0)
+        problems.push_back(std::string(key) + " = " + other +
+                           ": no such method; near: " + nearest(other, known));
+    };
+    check_method("finetune.flops_of", parse(finetune_keys(), "finetune", false).flops_of);
+    check_method("final.flops_of", parse(final_keys(), "final", false).flops_of);
     parse(hybrid_keys(), "hybrid", false);
     if (c.empty()) {
       run = parse(run_keys(), "run", false);
@@ -215,6 +229,9 @@ InitOptions Config::init(const Context& context) const {
 IncubateOptions Config::incubate(const Context& context) const {
   return read_section(incubate_keys(), "incubate", context);
 }
+FinetuneOptions Config::finetune(const Context& context) const {
+  return read_section(finetune_keys(), "finetune", context);
+}
 DistillOptions Config::distill(const Context& context) const {
   return read_section(distill_keys(), "distill", context);
 }
@@ -229,7 +246,7 @@ std::uint64_t Config::seed(Phase phase, bool student) const {
   std::int64_t seed = -1;
   switch (phase) {
     case Phase::pretrain:
-      seed = seeds_.pretrain;
+      seed = student ? seeds_.final : seeds_.pretrain;
       break;
     case Phase::incubate:
       seed = student ? seeds_.distill : seeds_.teacher;

@@ -14,6 +14,8 @@ Keys<RunOptions> run_keys() {
         at_least<std::int64_t>(0));
   k.add("redo", &O::redo, "train jobs anew whose settings changed");
   k.add("extend", &O::extend, "go on with finished jobs whose schedule became longer");
+  k.add("compat", &O::compat,
+        "published: all switches as in the published Python (docs/fidelity.md), unless written");
   k.add("note", &O::note, "a sentence that is printed under the comparison table");
   k.add("watchdog_seconds", &O::watchdog_seconds, "abort when nothing moves for so long; 0: never",
         at_least(0.0));
@@ -63,6 +65,17 @@ Keys<IncubateOptions> incubate_keys() {
   return k;
 }
 
+Keys<FinetuneOptions> finetune_keys() {
+  using O = FinetuneOptions;
+  Keys<O> k;
+  k.add("fresh", &O::fresh,
+        "train the teacher whole, not from incubated stages, and then split it");
+  k.add("flops_of", &O::flops_of,
+        "choose the epochs so that the teacher's FLOPs, incubation included, equal those of this "
+        "method's teacher");
+  return k;
+}
+
 Keys<DistillOptions> distill_keys() {
   using O = DistillOptions;
   Keys<O> k;
@@ -76,7 +89,9 @@ Keys<DistillOptions> distill_keys() {
 Keys<FinalOptions> final_keys() {
   using O = FinalOptions;
   Keys<O> k;
-  k.add("start", &O::start, "student stages: fresh, incubated, or distilled");
+  k.add("start", &O::start,
+        "student stages: fresh, incubated, distilled, or upcycled (a dense student is trained "
+        "first, its MLPs become the experts)");
   k.add("teacher", &O::teacher, "finetune: conventional distillation from the whole teacher");
   k.add("flops_of", &O::flops_of, "choose the epochs so that all FLOPs equal those of this method");
   return k;
@@ -86,7 +101,8 @@ Keys<HybridOptions> hybrid_keys() {
   using O = HybridOptions;
   Keys<O> k;
   k.add("token_mismatch", &O::token_mismatch,
-        "first stage with another number of tokens than the meta's: refuse or allow");
+        "another number of tokens than the meta's: refuse, allow (stages take what comes), or "
+        "resample (bilinear, at a stage's ends)");
   return k;
 }
 
@@ -110,7 +126,7 @@ const Schema& schema() {
     s.section("pretrain", "The meta model", Keys<TrainOptions>{}, {"train"}, true);
     s.section("incubate", "Stages inside the meta model, by labels", incubate_keys(), {"train"},
               true);
-    s.section("finetune", "The assembled teacher", Keys<TrainOptions>{}, {"train"}, true);
+    s.section("finetune", "The whole teacher", finetune_keys(), {"train"}, true);
     s.section("distill", "Student stages inside the meta model, by labels and teacher",
               distill_keys(), {"train"}, true);
     s.section("final", "The student end to end", final_keys(), {"train"}, true);

@@ -59,8 +59,10 @@ struct Work {
 Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto shape = job.image_shape();
   const Hybrid own(job.meta, job,
-                   make_distill_form(job.model, shape, job.stage, job.meta.width, tensor), tensor);
-  cost.prefix_flops = own.prefix.forward;
+                   make_distill_form(job.model, shape, job.stage, job.around(), tensor), tensor);
+  // With drop-path in its frozen stages a job computes its own prefix.
+  const bool shares = !job.train.frozen_drop_path;
+  cost.prefix_flops = shares ? own.prefix.forward : 0;
   cost.trainable = own.inner.parameters;
   cost.parameters = own.prefix.parameters + own.inner.parameters + own.suffix.parameters;
   cost.meta = own.meta;
@@ -69,13 +71,13 @@ Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   Work work;
   work.train = own.forward() + own.inner.backward + own.suffix.pass_through;
   work.eval = own.forward();
-  if (job.train.objective.alpha == 0) return work;
   for (const auto& teacher : job.teachers) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
     const Hybrid hybrid(teacher.meta, job,
                         make_stage(teacher.model, shape, job.stage, teacher.meta.width, tensor),
                         tensor);
-    const bool same = same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
+    const bool same =
+        shares && same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
     work.train += hybrid.forward() - (same ? hybrid.prefix.forward : 0);
     work.hybrids_eval += hybrid.forward();
     cost.frozen +=
@@ -96,7 +98,6 @@ Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   cost.trainable = cost.parameters = own.parameters;
   cost.activations = own.activations;
   Work work{own.forward + own.backward, own.forward, 0};
-  if (job.train.objective.alpha == 0) return work;
   for (const auto& teacher : job.teachers) {
     const Walk other = walk(teacher.model);
     work.train += other.forward;
@@ -140,7 +141,7 @@ JobCost job_cost(const Job& job) {
       job.data.validation_images > 0 ? static_cast<double>(job.shape.validation_images) : test;
   const double own_images =
       test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, steps_per_epoch) +
-      (job.parts.empty() ? 0 : test);
+      (job.assembled() ? test : 0);
   const double hybrids = work.hybrids_eval > 0 ? static_cast<double>(job.teachers.size()) : 0;
   cost.eval_images = own_images + test * hybrids;
   if (cost.eval_images > 0)

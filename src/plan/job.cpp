@@ -21,7 +21,8 @@ void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& 
 void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model,
                std::vector<std::string> without = {}) {
   if (model.model == ModelName::vit)
-    without.insert(without.end(), {"moe_blocks", "experts", "top_k", "expert_init"});
+    without.insert(without.end(),
+                   {"moe_blocks", "experts", "top_k", "expert_init", "gate_bias", "balance_loss"});
   add_keys(lines, prefix, model, ModelOptions::keys(), without);
 }
 
@@ -41,6 +42,11 @@ std::int64_t Job::micro_batches() const {
   return (samples + train.micro_batch - 1) / train.micro_batch;
 }
 
+Surrounding Job::around() const {
+  const bool resample = hybrid.token_mismatch == TokenMismatch::resample;
+  return {meta.width, resample ? tokens(meta, image_shape()) : 0};
+}
+
 std::vector<std::string> Job::parents() const {
   std::vector<std::string> names;
   const auto add = [&](const Source& source) {
@@ -49,6 +55,7 @@ std::vector<std::string> Job::parents() const {
   };
   add(meta_weights);
   for (const auto& part : parts) add(part);
+  add(start);
   for (const auto& teacher : teachers) {
     add(teacher.weights);
     add(teacher.meta_weights);
@@ -82,7 +89,14 @@ std::string Job::identity() const {
     add_source("from." + teacher.name + ".meta", teacher.meta_weights);
   }
   auto neutral = TrainOptions::neutral_keys();
-  if (teachers.empty()) neutral.insert(neutral.end(), {"alpha", "tau", "kd_per", "ce_weight"});
+  if (teachers.empty())
+    neutral.insert(neutral.end(),
+                   {"alpha", "tau", "kd_per", "ce_weight", "kd_type", "feature_weight"});
+  if (spliced())
+    add("hybrid.token_mismatch", enum_name(hybrid.token_mismatch));
+  else
+    neutral.insert(neutral.end(), {"frozen_drop_path", "drop_path_ramp"});
+  neutral.emplace_back("drop_path");  // stands in the network's lines
   add_keys(lines, "train.", train, TrainOptions::keys(), neutral);
   add_keys(lines, "data.", data, DataOptions::keys(),
            {"train", "test", "image_size", "channels", "classes", "count", "test_count",

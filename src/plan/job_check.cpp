@@ -42,7 +42,8 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
   const auto inside = tokens(job.model, shape), around = tokens(job.meta, shape);
   if (inside != around && job.hybrid.token_mismatch == TokenMismatch::refuse)
     problems.push_back(fmt::format(
-        "{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow",
+        "{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow or "
+        "resample",
         role, inside, around));
   if (job.role == Role::teacher && job.model.width != job.meta.width)
     problems.push_back(fmt::format(
@@ -57,10 +58,24 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
 
 }  // namespace
 
+void check_features(const Job& job, std::vector<std::string>& problems) {
+  if (job.train.objective.feature_weight == 0) return;
+  if (job.phase != Phase::distill) {
+    problems.push_back(fmt::format(
+        "{}.feature_weight = {}: only pairs have stages to compare; set it in [distill]",
+        enum_name(job.phase), job.train.objective.feature_weight));
+  } else if (job.hybrid.token_mismatch == TokenMismatch::allow &&
+             tokens(job.model, job.image_shape()) != tokens(job.meta, job.image_shape())) {
+    problems.emplace_back(
+        "distill.feature_weight needs equal numbers of tokens: hybrid.token_mismatch = resample");
+  }
+}
+
 void check_job(const Job& job, std::vector<std::string>& problems) {
   for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role))))
     problems.push_back(std::move(p));
   if (job.spliced()) check_splice(job, problems);
+  check_features(job, problems);
   if (job.phase == Phase::distill && job.train.objective.alpha > 0 && job.teachers.empty())
     problems.emplace_back(
         "distill.teachers is empty: name one, or set distill.alpha = 0 to leave the teacher out");

@@ -81,6 +81,24 @@ TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& j
   return source;
 }
 
+// Where the stage's blocks (and, over the hybrid, the meta's) stand in the ramp of drop-path rates.
+void place_ramp(Job& job) {
+  if (job.train.drop_path_ramp == RampOver::network || job.meta.stages() != job.model.stages())
+    return;
+  const auto stage = static_cast<std::size_t>(job.stage);
+  DropPathRamp ramp{std::vector<std::int64_t>(job.model.depths.size(), 0), job.model.depths[stage]};
+  if (job.train.drop_path_ramp == RampOver::hybrid) {
+    ramp.blocks = 0;
+    for (std::size_t i = 0; i < ramp.first.size(); ++i) {
+      ramp.first[i] = ramp.blocks;
+      ramp.blocks += i == stage ? job.model.depths[i] : job.meta.depths[i];
+    }
+    job.meta.drop_path = job.model.drop_path;
+    job.meta.ramp = ramp;
+  }
+  job.model.ramp = std::move(ramp);
+}
+
 // What the row trains, from what, and what it is compared with: the table.
 void Recipe::compose(Job& job) {
   const auto init = config_.init(job.context);
@@ -90,6 +108,10 @@ void Recipe::compose(Job& job) {
   };
   switch (job.phase) {
     case Phase::pretrain:
+      if (job.role == Role::student) {  // the dense network that is upcycled
+        job.model.model = ModelName::vit;
+        job.model.keep_stitches = false;
+      }
       break;
     case Phase::incubate:
       job.meta_weights = meta(job.context);
@@ -99,13 +121,13 @@ void Recipe::compose(Job& job) {
       job.teacher_preparation = job.role == Role::teacher;
       break;
     case Phase::finetune:
-      parts_from(Phase::incubate);
+      if (!config_.finetune(job.context).fresh) parts_from(Phase::incubate);
       job.teacher_preparation = true;
       break;
     case Phase::distill:
       job.meta_weights = meta(job.context);
       job.start.file = init.student;
-      if (job.train.objective.alpha > 0)
+      if (job.train.objective.alpha > 0 || job.train.objective.feature_weight > 0)
         for (const auto& teacher_name : config_.distill(job.context).teachers)
           job.teachers.push_back(pair_teacher(teacher_name, job));
       break;
@@ -114,6 +136,8 @@ void Recipe::compose(Job& job) {
       if (options.start == Start::incubate) parts_from(Phase::incubate);
       if (options.start == Start::distill) parts_from(Phase::distill);
       if (options.start == Start::fresh) job.start.file = init.student;
+      if (options.start == Start::upcycle)
+        job.start.job = name({Phase::pretrain, Role::student, -1}, job.context);
       if (options.teacher == WholeTeacher::finetune && job.train.objective.alpha > 0)
         job.teachers.push_back(
             {"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});
@@ -133,12 +157,14 @@ const Job& Recipe::job(const Row& row, const Context& context) {
   job.meta = config_.model("meta", context);
   job.train = config_.train(row.phase, context);
   job.data = config_.data(row.phase);
+  if (job.train.drop_path >= 0) job.model.drop_path = job.train.drop_path;
   if (!shapes_.contains(row.phase)) shapes_[row.phase] = data_shape(job.data, problems_);
   job.shape = shapes_[row.phase];
   job.hybrid = config_.hybrid(context);
   job.seed = config_.seed(row.phase, row.role == Role::student);
   job.name = std::string(enum_name(row.phase)) + (context.empty() ? "" : "." + context) +
              (row.stage < 0 ? "" : "." + std::to_string(row.stage));
+  if (job.spliced()) place_ramp(job);
   compose(job);
   identities_[key] = job.identity();
   return jobs_[key] = std::move(job);
@@ -148,8 +174,8 @@ Context Recipe::canonical(const Row& row, const Context& context) {
   if (row.phase == Phase::final) return context;
   job(row, context);
   auto& candidates = asked_[row];
-  if (candidates.empty() && (row.phase != Phase::incubate || row.role == Role::teacher))
-    candidates.emplace_back();
+  const bool of_methods = row.role == Role::student && row.phase != Phase::distill;
+  if (candidates.empty() && !of_methods) candidates.emplace_back();
   if (std::ranges::count(candidates, context) == 0) candidates.push_back(context);
   for (const auto& candidate : std::vector<Context>(candidates)) {
     if (candidate == context) break;
@@ -184,9 +210,17 @@ std::string Recipe::add(const Row& row, const Context& context, JobList& list,
   return own;
 }
 
-// final.flops_of: the epochs at which this method's FLOPs equal the other's.
+double teacher_flops(const JobList& list, const std::string& method) {
+  return method_flops(list, method, true) - method_flops(list, method, false);
+}
+
+// final.flops_of, finetune.flops_of: the epochs at which this method's FLOPs, or its teacher's,
+// equal the other's.
 void match_flops(const Config& config, Job& job, JobList list, std::vector<std::string>& problems) {
-  const std::string other = config.final(job.context).flops_of;
+  const bool whole_method = job.phase == Phase::final;
+  if (!whole_method && job.phase != Phase::finetune) return;
+  const std::string other =
+      whole_method ? config.final(job.context).flops_of : config.finetune(job.context).flops_of;
   if (other.empty()) return;
   if (!list.needs.contains(other)) {
     Recipe recipe(config, problems);
@@ -196,7 +230,8 @@ void match_flops(const Config& config, Job& job, JobList list, std::vector<std::
   }
   const double per_epoch =
       job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
-  job.train.schedule.epochs = method_flops(list, other, false) / per_epoch;
+  job.train.schedule.epochs =
+      (whole_method ? method_flops(list, other, false) : teacher_flops(list, other)) / per_epoch;
   job.cost = job_cost(job);
 }
 
@@ -220,8 +255,7 @@ JobList make_jobs(const Config& config) {
     throw ConfigError(problems);
   }
   for (auto& job : list.jobs) job.cost = job_cost(job);
-  for (auto& job : list.jobs)
-    if (job.phase == Phase::final) match_flops(config, job, list, problems);
+  for (auto& job : list.jobs) match_flops(config, job, list, problems);
   return list;
 }
 

@@ -81,7 +81,8 @@ ExitCode run(const Config& config, const Session& session) {
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     std::filesystem::create_directories(folder.dir);
-    lock.emplace(folder.dir);  // before anything in the folder is touched: another run may be at work
+    lock.emplace(
+        folder.dir);  // before anything in the folder is touched: another run may be at work
     prepare_folder(folder, config);
     log::open_file(folder.dir / "run.log");
     return std::string();

@@ -32,7 +32,7 @@ bool same_meta(const ModelOptions& a, const Source& from_a, const ModelOptions& 
 }
 
 std::string share_key(const Job& job) {
-  if (!job.spliced()) return "alone: " + job.name;
+  if (!job.spliced() || job.train.frozen_drop_path) return "alone: " + job.name;
   const auto& s = job.shape;
   const auto& t = job.train;
   // forward_micro_batches changes no result, but the pack's one loader has one value of it.
@@ -45,7 +45,7 @@ std::string share_key(const Job& job) {
 }
 
 bool can_share(const Job& a, const Job& b) {
-  return a.spliced() && b.spliced() && share_key(a) == share_key(b);
+  return share_key(a) == share_key(b);
 }
 
 }  // namespace m2mkd

@@ -204,7 +204,7 @@ std::string JobRun::progress_text() const {
   return fmt::format(
       "job={} epoch={:.2f}/{:.4g} step={}/{} loss={:.4f} lr={:.3g} img/s={:.0f} eta={}", task_.name,
       epoch(), static_cast<double>(end_step_) / static_cast<double>(steps_per_epoch_), step(),
-      end_step_, last_loss_, lr(), recent_rate_,
+      end_step_, last_loss_, lr(step()), recent_rate_,
       duration_text(recent_rate_ > 0 ? left / recent_rate_ : 0));
 }
 
@@ -219,7 +219,7 @@ void JobRun::write_status(const std::string& state) const {
                         {"step", step()},
                         {"steps", end_step_},
                         {"loss", std::isfinite(last_loss_) ? last_loss_ : -1.0},
-                        {"lr", lr()},
+                        {"lr", lr(step())},
                         {"images_per_s", recent_rate_},
                         {"eta_seconds", recent_rate_ > 0 ? left / recent_rate_ : 0.0},
                         {"ranks", context_.group.size()},

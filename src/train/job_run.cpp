@@ -56,14 +56,27 @@ JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_ep
       samples_per_step_(samples_per_step),
       end_step_(stop_at(task_.options, steps_per_epoch)),
       frozen_stages_(*std::ranges::min_element(task_.trained)),
+      shared_stages_(task_.options.frozen_drop_path ? 0 : frozen_stages_),
       parameters_(make_trainable(task_)),
       gradients_(tensors_of(parameters_), context.group, task_.options.bucket_mb << 20),
       optimizer_(parameters_, task_.options),
       checkpoints_(task_.checkpoints),
       sums_(at::zeros({sum_count}, at::dtype(at::kDouble).device(context.device))) {}
 
-double JobRun::lr() const {
-  return learning_rate(task_.options.schedule, std::min(step(), end_step_ - 1), steps_per_epoch_);
+double JobRun::lr(std::int64_t step) const {
+  return learning_rate(schedule(task_.options), std::min(step, end_step_ - 1), steps_per_epoch_);
+}
+
+// Frozen stages run in evaluation mode, unless the published drop-path is asked for.
+at::Tensor JobRun::forward(at::Tensor x, ForwardContext training, int first, int last) const {
+  for (int i = first; i < last; ++i) {
+    const bool trains = std::ranges::count(task_.trained, i) > 0;
+    ForwardContext frozen = training;
+    frozen.training = task_.options.frozen_drop_path;
+    frozen.regularisers = nullptr;
+    x = task_.chain.forward(x, trains ? training : frozen, i, i + 1);
+  }
+  return x;
 }
 
 void JobRun::begin_step() {
@@ -74,33 +87,52 @@ void JobRun::begin_step() {
 
 void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, PrefixCache& prefix,
                               bool last) {
-  ForwardContext forward;
-  forward.training = true;
-  forward.seed = task_.seed;
-  forward.step = static_cast<std::uint64_t>(progress_.step);
-  forward.first = batch.first;
+  std::vector<at::Tensor> regularisers;
   const auto& options = task_.options;
+  ForwardContext context;
+  context.training = true;
+  context.seed = task_.seed;
+  context.step = static_cast<std::uint64_t>(progress_.step);
+  context.first = batch.first;
+  context.micro_batch = options.micro_batch;
+  context.regularisers = &regularisers;
   if (!bad_images_.defined()) bad_images_ = images;
 
   at::Tensor loss;
   {
     const Autocast autocast(options.precision, context_.device);
+    // The stage whose output the teachers' stages are compared with, where features are distilled.
+    const int inner = frozen_stages_ + 1, stages = task_.chain.size();
+    const bool features =
+        options.objective.feature_weight > 0 && task_.trained.size() == 1 && inner < stages;
     at::Tensor probabilities;
-    if (!task_.teachers.empty() && options.objective.alpha > 0) {
+    std::vector<at::Tensor> teacher_features;
+    if (!task_.teachers.empty() && (options.objective.alpha > 0 || features)) {
       const c10::NoGradGuard no_grad;
       std::vector<at::Tensor> logits;
       for (const auto& teacher : task_.teachers) {
-        const int shared = std::min(frozen_stages_, common_stages(task_.chain, teacher));
-        logits.push_back(teacher.forward(prefix.output(teacher, shared), ForwardContext{}, shared));
+        const int shared = std::min(shared_stages_, common_stages(task_.chain, teacher));
+        const at::Tensor output =
+            teacher.forward(prefix.output(teacher, shared), ForwardContext{}, shared, inner);
+        if (features) teacher_features.push_back(output);
+        logits.push_back(teacher.forward(output, ForwardContext{}, inner));
       }
-      probabilities = soften(logits, options.objective.tau);
+      probabilities = soften(logits, options.objective);
     }
-    const at::Tensor logits =
-        task_.chain.forward(prefix.output(task_.chain, frozen_stages_), forward, frozen_stages_);
+    const at::Tensor output =
+        forward(prefix.output(task_.chain, shared_stages_), context, shared_stages_, inner);
+    const at::Tensor logits = forward(output, context, inner, stages);
     const Losses losses =
         objective(logits, batch.labels, batch.targets, probabilities, options.objective);
-    loss = losses.loss / static_cast<double>(samples_per_step_);
-    sums_[0] += losses.loss.detach();
+    at::Tensor sum = losses.loss;
+    // A teacher of another width is compared by its logits alone.
+    std::erase_if(teacher_features, [&](const auto& t) { return t.sizes() != output.sizes(); });
+    for (const auto& wanted : teacher_features)
+      sum = sum + options.objective.feature_weight / static_cast<double>(teacher_features.size()) *
+                      feature_loss(output, wanted);
+    for (const auto& term : regularisers) sum = sum + term;
+    loss = sum / static_cast<double>(samples_per_step_);
+    sums_[0] += sum.detach();
     sums_[1] += losses.ce;
     if (losses.kl.defined()) sums_[2] += losses.kl;
   }
@@ -117,8 +149,10 @@ std::array<double, JobRun::sum_count> JobRun::end_step_sums() {
 
 JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
   const auto& options = task_.options;
-  const double rate = lr(), n = static_cast<double>(samples_per_step_);
-  const bool wants_norm = options.clip_grad > 0 || options.log_steps;
+  const double rate = lr(step()), n = static_cast<double>(samples_per_step_);
+  const bool mixed = options.precision == Precision::bf16;
+  const bool clips = options.clip_grad > 0 && (mixed || !options.clip_mixed_only);
+  const bool wants_norm = clips || options.log_steps;
   last_loss_ = sums[0] / n;
   last_norm_ =
       wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
@@ -135,7 +169,7 @@ JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
     skip = true;
   }
   if (!skip) {
-    if (options.clip_grad > 0 && last_norm_ > options.clip_grad)
+    if (clips && last_norm_ > options.clip_grad)
       gradients_.scale(options.clip_grad / (last_norm_ + 1e-6));
     optimizer_.step(rate);
     progress_.updates += 1;
@@ -195,7 +229,7 @@ void JobRun::close_epoch() {
          {"kl", progress_.kl / n},
          {"acc1", nan},
          {"acc5", nan},
-         {"lr", learning_rate(task_.options.schedule, step() - 1, steps_per_epoch_)},
+         {"lr", lr(step() - 1)},
          {"images_per_s", progress_.samples / std::max(progress_.epoch_seconds, 1e-9)}});
   progress_.loss = progress_.ce = progress_.kl = progress_.samples = progress_.epoch_seconds = 0;
 }

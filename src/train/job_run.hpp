@@ -67,7 +67,8 @@ class JobRun {
 
  private:
   bool root() const { return context_.group.rank() == 0; }
-  double lr() const;
+  double lr(std::int64_t step) const;
+  at::Tensor forward(at::Tensor x, ForwardContext training, int first, int last) const;
   double epoch() const { return progress_.step / static_cast<double>(steps_per_epoch_); }
   [[noreturn]] void stop_on_non_finite(std::span<const double> sums);
   std::string non_finite_stage() const;
@@ -76,6 +77,7 @@ class JobRun {
   TrainContext context_;
   std::int64_t steps_per_epoch_, samples_per_step_, end_step_;
   int frozen_stages_;  ///< leading stages that do not train
+  int shared_stages_;  ///< those of them that other jobs may compute: none with frozen_drop_path
   std::vector<Parameter> parameters_;
   Gradients gradients_;
   AdamW optimizer_;

@@ -15,14 +15,21 @@ at::Tensor full_precision(const at::Tensor& x) {
 
 }  // namespace
 
-at::Tensor soften(std::span<const at::Tensor> teacher_logits, double tau) {
+at::Tensor soften(std::span<const at::Tensor> teacher_logits, const ObjectiveOptions& options) {
   require(!teacher_logits.empty(), "soften: at least one teacher");
   at::Tensor mean;
   for (const auto& logits : teacher_logits) {
-    const at::Tensor p = at::softmax(full_precision(logits) / tau, 1);
+    const at::Tensor z = full_precision(logits);
+    const at::Tensor p = options.kd_type == KdType::hard
+                             ? at::one_hot(z.argmax(1), z.size(1)).to(z.scalar_type())
+                             : at::softmax(z / options.tau, 1);
     mean = mean.defined() ? mean + p : p;
   }
   return teacher_logits.size() == 1 ? mean : mean / static_cast<double>(teacher_logits.size());
+}
+
+at::Tensor feature_loss(const at::Tensor& student, const at::Tensor& teacher) {
+  return (full_precision(student) - full_precision(teacher)).square().flatten(1).mean(1).sum();
 }
 
 Losses objective(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& targets,
@@ -39,10 +46,15 @@ Losses objective(const at::Tensor& logits, const at::Tensor& labels, const at::T
   }
   // p log p − p log q by xlogy: a probability that underflowed to 0 counts 0.
   const at::Tensor& p = teacher_probabilities;
-  const at::Tensor kl = (at::xlogy(p, p) - p * at::log_softmax(z / options.tau, 1)).sum();
+  // Of a hard target it is the cross-entropy; temperature and division by classes are the soft
+  // form's alone (reference/vmoe §3).
+  const bool soft = options.kd_type == KdType::soft;
+  const double tau = soft ? options.tau : 1.0;
+  const at::Tensor kl = (at::xlogy(p, p) - p * at::log_softmax(z / tau, 1)).sum();
   losses.kl = kl.detach();
-  const double weight = options.alpha * options.tau * options.tau /
-                        (options.kd_per == KdPer::element ? static_cast<double>(z.size(1)) : 1.0);
+  const double parts =
+      soft && options.kd_per == KdPer::element ? static_cast<double>(z.size(1)) : 1.0;
+  const double weight = options.alpha * tau * tau / parts;
   const double ce_weight = options.ce_weight == CeWeight::complement ? 1.0 - options.alpha : 1.0;
   losses.loss = ce_weight * ce + weight * kl;
   return losses;

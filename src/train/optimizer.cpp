@@ -8,19 +8,21 @@
 
 namespace m2mkd {
 
-bool decays(const Parameter& parameter) {
+bool decays(const Parameter& parameter, bool decay_embeddings) {
   const std::string& name = parameter.name;
   if (parameter.tensor.dim() <= 1 || name.ends_with(".bias")) return false;
-  return !name.ends_with("pos_embed") && !name.ends_with("cls_token");
+  return decay_embeddings || (!name.ends_with("pos_embed") && !name.ends_with("cls_token"));
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, const TrainOptions& options)
     : parameters_(std::move(parameters)),
+      decay_embeddings_(options.decay_embeddings),
       beta1_(options.beta1),
       beta2_(options.beta2),
       eps_(options.adam_eps) {
   decayed_.weight_decay = options.weight_decay;
-  for (const auto& parameter : parameters_) add(decays(parameter) ? decayed_ : plain_, parameter);
+  for (const auto& parameter : parameters_)
+    add(decays(parameter, decay_embeddings_) ? decayed_ : plain_, parameter);
 }
 
 void AdamW::add(Group& group, const Parameter& parameter) {
@@ -51,7 +53,7 @@ NamedTensors AdamW::state() const {
   NamedTensors out;
   std::size_t plain = 0, decayed = 0;
   for (const auto& parameter : parameters_) {
-    const bool d = decays(parameter);
+    const bool d = decays(parameter, decay_embeddings_);
     const Group& group = d ? decayed_ : plain_;
     const std::size_t i = d ? decayed++ : plain++;
     out.emplace_back("optimizer/" + parameter.name + "/exp_avg", group.exp_avg[i]);

@@ -9,6 +9,9 @@ Keys<ScheduleOptions> schedule_keys() {
   Keys<O> k;
   k.add("epochs", &O::epochs, "passes over the training images; fractions allowed", at_least(0.0));
   k.add("lr", &O::lr, "peak learning rate, absolute", at_least(0.0));
+  k.add("lr_batch", &O::lr_batch,
+        "lr is for this batch and scales with batch / lr_batch (published: 512); 0: lr as it is",
+        at_least<std::int64_t>(0));
   k.add("min_lr", &O::min_lr, "learning rate at the end", at_least(0.0));
   k.add("warmup_lr", &O::warmup_lr, "learning rate at the first step of the warm-up",
         at_least(0.0));
@@ -32,6 +35,12 @@ Keys<ObjectiveOptions> objective_keys() {
         "KL averaged per sample (Eq. 3) or per element, samples x classes (published Python)");
   k.add("ce_weight", &O::ce_weight,
         "weight of the labels: one (Eq. 3) or complement, 1 - alpha (published Python)");
+  k.add("kd_type", &O::kd_type,
+        "soft: KL to the teacher's outputs; hard: cross-entropy to its most likely class");
+  k.add("feature_weight", &O::feature_weight,
+        "distill: weight of the mean squared difference of the stages' outputs, through the "
+        "stitches; 0: none",
+        at_least(0.0));
   return k;
 }
 
@@ -52,6 +61,19 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("beta2", &O::beta2, "AdamW beta 2", within(0.0, 1.0));
   k.add("adam_eps", &O::adam_eps, "AdamW epsilon", at_least(0.0));
   k.add("clip_grad", &O::clip_grad, "largest gradient norm; 0: no clipping", at_least(0.0));
+  k.add("clip_mixed_only", &O::clip_mixed_only,
+        "clip under mixed precision alone (published Python)");
+  k.add("decay_embeddings", &O::decay_embeddings,
+        "weight decay of pos_embed and cls_token too (published Python, in incubation)");
+  k.add("frozen_drop_path", &O::frozen_drop_path,
+        "drop-path in frozen meta stages too (published Python, in incubation); nothing is shared "
+        "in a pack then");
+  k.add("drop_path", &O::drop_path,
+        "stochastic depth of the trained network's last block in this phase; -1: its model's",
+        within(-1.0, 1.0));
+  k.add("drop_path_ramp", &O::drop_path_ramp,
+        "rates of a stage in a hybrid: its slice of its network's; over the hybrid's depth "
+        "(published incubation); over the module's (published distillation)");
   k.add("precision", &O::precision, "fp32; fp64 for exact checks; bf16 mixed precision on GPUs");
   k.add("non_finite", &O::non_finite,
         "on a loss that is not finite: stop, skip the step, or restore the last checkpoint");

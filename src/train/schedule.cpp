@@ -11,6 +11,13 @@ std::int64_t total_steps(const ScheduleOptions& options, std::int64_t steps_per_
       1, std::llround(options.epochs * static_cast<double>(steps_per_epoch)));
 }
 
+ScheduleOptions schedule(const TrainOptions& options) {
+  ScheduleOptions result = options.schedule;
+  if (result.lr_batch > 0)
+    result.lr *= static_cast<double>(options.batch) / static_cast<double>(result.lr_batch);
+  return result;
+}
+
 double learning_rate(const ScheduleOptions& options, std::int64_t step,
                      std::int64_t steps_per_epoch) {
   const double per_epoch = static_cast<double>(steps_per_epoch);

@@ -92,8 +92,8 @@ TEST(Moe, OfOneExpertIsTheDenseMlp) {
 // The scores of a token sum to 1, so copies of one MLP give its output whatever the gate says.
 TEST(Moe, UpcycledFromADenseMlpGivesItsOutput) {
   const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
-  for (const auto* name : {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight",
-                           "experts.h4toh.bias"})
+  for (const auto* name :
+       {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight", "experts.h4toh.bias"})
     for (int e = 1; e < 4; ++e) m[name].detach()[e].copy_(m[name].detach()[0]);
   const auto x = filled("x", {53, 16});
   EXPECT_LT(difference(m.moe(x, nullptr), dense_of(m)(x)), 1e-14);
@@ -102,9 +102,9 @@ TEST(Moe, UpcycledFromADenseMlpGivesItsOutput) {
 TEST(Moe, GivesAnExpertWithoutTokensAZeroGradient) {
   const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
   m["gate.gate.bias"].detach()[2].fill_(-100);
-  at::Tensor load;
-  m.moe(filled("x", {53, 16}), &load).square().sum().backward();
-  EXPECT_EQ(load[2].item<std::int64_t>(), 0);
+  Routed routed;
+  m.moe(filled("x", {53, 16}), &routed).square().sum().backward();
+  EXPECT_EQ(routed.load[2].item<std::int64_t>(), 0);
   for (const auto* name : {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight",
                            "experts.h4toh.bias"}) {
     const auto gradient = m[name].grad();
@@ -113,16 +113,64 @@ TEST(Moe, GivesAnExpertWithoutTokensAZeroGradient) {
   }
 }
 
-TEST(Moe, AddsItsLoadOverForwards) {
+TEST(Moe, TellsTheTokensOfEveryExpert) {
   const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kFloat);
-  const auto x = filled("x", {53, 16}).to(at::kFloat);
-  at::Tensor once, twice;
-  m.moe(x, &once);
-  m.moe(x, &twice);
-  m.moe(x, &twice);
-  EXPECT_EQ(once.scalar_type(), at::kLong);
-  EXPECT_EQ(once.sum().item<std::int64_t>(), 106);
-  EXPECT_TRUE(at::equal(once * 2, twice));
+  Routed routed;
+  m.moe(filled("x", {53, 16}).to(at::kFloat), &routed);
+  EXPECT_EQ(routed.load.scalar_type(), at::kLong);
+  for (int e = 0; e < 4; ++e)
+    EXPECT_EQ(routed.load[e].item<std::int64_t>(), routed.choice.eq(e).sum().item<std::int64_t>());
+}
+
+TEST(Moe, GateMayLackItsBias) {
+  MoeOptions options{16, 40, 4, 2, ExpertInit::linear};
+  const Mixture with(options, at::kDouble);
+  options.gate_bias = false;
+  const Mixture without(options, at::kDouble);
+  EXPECT_EQ(without.parameters.size(), with.parameters.size() - 1);
+  NamedTensors state;
+  without.moe.state(state, "moe");
+  EXPECT_EQ(state.size(), 17u);
+  const auto x = filled("x", {53, 16});
+  EXPECT_GT(difference(with.moe(x, nullptr), without.moe(x, nullptr)), 1e-6);
+  with["gate.gate.bias"].detach().zero_();
+  EXPECT_EQ(difference(with.moe(x, nullptr), without.moe(x, nullptr)), 0);
+}
+
+TEST(Balance, IsOnePerSampleWhereGatesAreEvenAndMoreWhereTheyAreNot) {
+  const auto even = at::zeros({12, 4}, at::kDouble);
+  const auto choice = at::arange(12, at::kLong).remainder(4).unsqueeze(1);
+  EXPECT_NEAR(balance({even, choice, {}}, 3, 0).item<double>(), 3, 1e-14);
+  auto one = even.clone();
+  one.select(1, 0).fill_(50);
+  EXPECT_NEAR(balance({one, at::zeros({12, 1}, at::kLong), {}}, 3, 0).item<double>(), 3 * 4, 1e-9);
+}
+
+TEST(Balance, IsAMeanOverEachMicroBatchWhateverTheForward) {
+  const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
+  const auto x = filled("x", {7 * 5, 16});  // 7 samples of 5 tokens, micro-batches of 2, 2, 2, 1
+  Routed all;
+  m.moe(x, &all);
+  double sum = 0;
+  for (const auto& [first, count] :
+       std::vector<std::pair<int, int>>{{0, 2}, {2, 2}, {4, 2}, {6, 1}}) {
+    Routed part;
+    m.moe(x.narrow(0, first * 5, count * 5), &part);
+    sum += balance(part, count, 2).item<double>();
+  }
+  EXPECT_NEAR(balance(all, 7, 2).item<double>(), sum, 1e-13);
+  EXPECT_GT(std::abs(balance(all, 7, 0).item<double>() - sum), 1e-6);
+}
+
+TEST(Balance, MovesTheGateTowardsTheRarerExperts) {
+  const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
+  m["gate.gate.bias"].detach()[2].fill_(2);
+  Routed routed;
+  m.moe(filled("x", {53, 16}), &routed);
+  balance(routed, 53, 0).backward();
+  const auto gradient = m["gate.gate.bias"].grad();
+  EXPECT_EQ(gradient.argmax().item<std::int64_t>(), 2);  // descent lowers the frequent one
+  EXPECT_NEAR(gradient.sum().item<double>(), 0, 1e-12);
 }
 
 TEST(Moe, LeavesFrozenWeightsWithoutGradientButPassesTheInputs) {

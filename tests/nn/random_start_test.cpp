@@ -172,12 +172,14 @@ TEST(DropPath, IsOffOutsideTraining) {
 TEST(DropPath, RatesRunLinearlyOverTheWholeModel) {
   auto options = teacher_options();
   options.drop_path = 0.5;
-  const auto rates = drop_path_rates(options);
+  std::vector<double> rates;
+  for (int stage = 0; stage < 3; ++stage)
+    for (const double rate : drop_path_rates(options, stage)) rates.push_back(rate);
   ASSERT_EQ(rates.size(), 6u);
   for (std::size_t i = 0; i < rates.size(); ++i)
     EXPECT_NEAR(rates[i], 0.1 * static_cast<double>(i), 1e-15);
   options.depths = {1};
-  EXPECT_EQ(drop_path_rates(options), std::vector<double>{0});
+  EXPECT_EQ(drop_path_rates(options, 0), std::vector<double>{0});
 }
 
 TEST(DropPath, OfADistillFormIsThatOfItsPlaceInTheModel) {

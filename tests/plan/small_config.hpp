@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/recipe.hpp>
 
 namespace m2mkd::test {

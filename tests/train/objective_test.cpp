@@ -54,7 +54,7 @@ double plain_kl(const at::Tensor& teacher, const at::Tensor& z, double tau) {
 class Objective : public testing::Test {
  protected:
   double loss(const at::Tensor& targets = {}) {
-    return objective(z_, labels(), targets, soften(std::vector{teacher_}, options_.tau), options_)
+    return objective(z_, labels(), targets, soften(std::vector{teacher_}, options_), options_)
         .loss.item<double>();
   }
   ObjectiveOptions options_;
@@ -118,7 +118,7 @@ TEST_F(Objective, HasNothingToDistilFromAnEqualTeacher) {
   for (const double tau : {1.0, 3.0}) {
     options_.tau = tau;
     const auto z = z_.clone().requires_grad_(true);
-    const auto found = objective(z, labels(), {}, soften(std::vector{z_}, tau), options_);
+    const auto found = objective(z, labels(), {}, soften(std::vector{z_}, options_), options_);
     EXPECT_NEAR(found.kl.item<double>(), 0, 1e-14);
     found.loss.backward();
     const auto labels_alone = at::softmax(z_, 1) - one_hot();
@@ -127,13 +127,13 @@ TEST_F(Objective, HasNothingToDistilFromAnEqualTeacher) {
 }
 
 TEST_F(Objective, IdenticalTeachersCountAsOne) {
-  const auto one = soften(std::vector{teacher_}, 2);
-  const auto four = soften(std::vector(4, teacher_), 2);
+  const auto one = soften(std::vector{teacher_}, ObjectiveOptions{.tau = 2});
+  const auto four = soften(std::vector(4, teacher_), ObjectiveOptions{.tau = 2});
   EXPECT_LE((four - one).abs().max().item<double>(), 1e-16);
 }
 
 TEST_F(Objective, AveragesTeachersProbabilities) {
-  const auto both = soften(std::vector{teacher_, z_}, 2);
+  const auto both = soften(std::vector{teacher_, z_}, ObjectiveOptions{.tau = 2});
   EXPECT_NEAR(both[3][4].item<double>(),
               (plain_softmax(teacher_[3], 2)[4] + plain_softmax(z_[3], 2)[4]) / 2, 1e-15);
 }
@@ -144,7 +144,9 @@ TEST_F(Objective, HasTheGradientOfFiniteDifferences) {
       options_ = {0.4, 1.7, kd, ce};
       const auto mixed = 0.7 * one_hot() + 0.3 * one_hot().flip({0});
       z_.requires_grad_(true).mutable_grad() = at::Tensor();
-      objective(z_, labels(), mixed, soften(std::vector{teacher_}, 1.7), options_).loss.backward();
+      objective(z_, labels(), mixed, soften(std::vector{teacher_}, ObjectiveOptions{.tau = 1.7}),
+                options_)
+          .loss.backward();
       const auto gradient = z_.grad().clone();
       z_ = z_.detach();
       for (const std::int64_t k : {0, 13, 27, 49}) {
@@ -161,6 +163,35 @@ TEST_F(Objective, HasTheGradientOfFiniteDifferences) {
     }
 }
 
+TEST_F(Objective, HardDistillationIsTheCrossEntropyOfTheTeachersClass) {
+  options_.kd_type = KdType::hard;
+  options_.alpha = 0.3;
+  const auto classes = teacher_.argmax(1);
+  for (const double tau : {1.0, 4.0})
+    for (const auto kd : {KdPer::sample, KdPer::element}) {  // both belong to the soft form
+      options_.tau = tau;
+      options_.kd_per = kd;
+      EXPECT_NEAR(loss(),
+                  plain_ce(z_, one_hot()) +
+                      0.3 * plain_ce(z_, at::one_hot(classes, kClasses).to(at::kDouble)),
+                  1e-12);
+    }
+  const auto both = soften(std::vector{teacher_, z_}, options_);
+  EXPECT_NEAR(both.sum().item<double>(), static_cast<double>(z_.size(0)), 1e-12);
+}
+
+TEST_F(Objective, FeatureLossIsTheMeanSquaredDifferencePerSample) {
+  const auto a = at::arange(24, at::kDouble).view({2, 3, 4}).requires_grad_(true);
+  const auto b = at::full({2, 3, 4}, 1.0, at::kDouble);
+  double expected = 0;
+  for (int i = 0; i < 24; ++i) expected += (i - 1.0) * (i - 1.0) / 12;
+  const auto loss = feature_loss(a, b);
+  EXPECT_NEAR(loss.item<double>(), expected, 1e-10);
+  loss.backward();
+  EXPECT_NEAR(a.grad()[1][2][3].item<double>(), 2 * 22.0 / 12, 1e-12);
+  EXPECT_EQ(feature_loss(b, b).item<double>(), 0);
+}
+
 TEST_F(Objective, SurvivesProbabilitiesOfZero) {
   for (const auto type : {at::kFloat, at::kDouble}) {
     auto teacher = at::full({1, kClasses}, -1e4, type);
@@ -168,8 +199,8 @@ TEST_F(Objective, SurvivesProbabilitiesOfZero) {
     auto z = at::full({1, kClasses}, -1e4, type);
     z[0][5] = 0;
     z.requires_grad_(true);
-    const auto found =
-        objective(z, at::tensor({3}, at::kLong), {}, soften(std::vector{teacher}, 1), {});
+    const auto found = objective(z, at::tensor({3}, at::kLong), {},
+                                 soften(std::vector{teacher}, ObjectiveOptions{.tau = 1}), {});
     found.loss.backward();
     EXPECT_NEAR(found.kl.item<double>(), 1e4, 1e-2);
     EXPECT_TRUE(found.loss.isfinite().item<bool>());

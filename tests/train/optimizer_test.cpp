@@ -91,7 +91,14 @@ TEST(AdamW, EqualsThePlainFormula) {
 TEST(AdamW, DecaysByName) {
   const auto list = parameters();
   for (std::size_t i = 0; i < list.size(); ++i)
-    EXPECT_EQ(decays(list[i]), kCases[i].decays) << list[i].name;
+    EXPECT_EQ(decays(list[i], false), kCases[i].decays) << list[i].name;
+}
+
+TEST(AdamW, DecaysEmbeddingsWhereAsked) {
+  for (const auto& p : parameters()) {
+    const bool embedding = p.name.ends_with("pos_embed") || p.name.ends_with("cls_token");
+    EXPECT_EQ(decays(p, true), embedding || decays(p, false)) << p.name;
+  }
 }
 
 // Elements as published. Tensors cannot be compared: here the experts of a block are one.
@@ -105,7 +112,8 @@ TEST(AdamW, DecaysAsManyElementsOfVmoeBaseAsPublished) {
   const Chain chain =
       make_chain(model, {3, 224, 1000}, 768, "student", at::TensorOptions(at::kMeta));
   std::int64_t decayed = 0, plain = 0;
-  for (const auto& p : m2mkd::parameters(chain)) (decays(p) ? decayed : plain) += p.tensor.numel();
+  for (const auto& p : m2mkd::parameters(chain))
+    (decays(p, false) ? decayed : plain) += p.tensor.numel();
   EXPECT_EQ(plain, 597832);
   EXPECT_EQ(decayed, 482727936);
 }

@@ -36,11 +36,11 @@ struct LayerNorm {
 };
 
 /// LayerNorm (eps 1e-5) + Linear with bias: adapts widths at the ends of a distilled stage
-/// (reference/vmoe §2.2). Names ln, fc.
+/// (reference/vmoe §2.2). Without the norm: the paper's own form. Names ln, fc.
 struct Stitch {
-  LayerNorm ln;
+  std::optional<LayerNorm> ln;
   Linear fc;
-  Stitch(std::int64_t in, std::int64_t out, at::TensorOptions options);
+  Stitch(std::int64_t in, std::int64_t out, bool with_norm, at::TensorOptions options);
   at::Tensor operator()(const at::Tensor& x) const;
   void list(ParameterList& list, const std::string& prefix) const;
 };
@@ -62,6 +62,10 @@ struct Mlp {
   at::Tensor operator()(const at::Tensor& x) const;
   void list(ParameterList& list, const std::string& prefix) const;
 };
+
+/// A square grid of tokens behind a class token, resized (bilinear, as image tokens are): (B, 1 +
+/// s², C) → (B, count, C) with count = 1 + t². Throws std::logic_error where a grid is not square.
+at::Tensor resample_tokens(const at::Tensor& x, std::int64_t count);
 
 /// Stochastic depth of one residual branch: per sample, x / keep · floor(keep + U). The numbers are
 /// keyed by (seed, step, layer) and the sample's position in the global batch. No-op outside

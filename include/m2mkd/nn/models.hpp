@@ -25,6 +25,13 @@ struct EnumNames<StitchRule> {
        {StitchRule::never, "never"}}};
 };
 
+/// Where the blocks of each stage stand in the ramp of drop-path rates, linear over `blocks`
+/// blocks.
+struct DropPathRamp {
+  std::vector<std::int64_t> first;  ///< per stage: place of its block 0
+  std::int64_t blocks = 1;
+};
+
 struct ModelOptions {
   ModelName model = ModelName::vit;
   std::int64_t width = 64, heads = 4, patch = 7;
@@ -37,10 +44,15 @@ struct ModelOptions {
                                    ///< list of global block numbers
   std::int64_t experts = 8, top_k = 2;
   ExpertInit expert_init = ExpertInit::linear;
+  bool gate_bias = true;    ///< published Python: yes; the paper's formula has none
+  double balance_loss = 0;  ///< weight of the experts' load-balance term; published: none
   StitchRule stitch =
       StitchRule::automatic;  ///< in the distill form: only where widths differ, always, or never
   bool keep_stitches =
       false;  ///< full student keeps the stitches between its stages (paper, Table 11)
+  bool stitch_norm = true;  ///< LayerNorm before a stitch's Linear (published Python); the paper's
+                            ///< stitch is the Linear alone
+  std::optional<DropPathRamp> ramp;  ///< not a setting: other places in the ramp of drop-path rates
 
   static Keys<ModelOptions> keys();
   int stages() const { return static_cast<int>(depths.size()); }
@@ -59,14 +71,22 @@ std::vector<std::string> check(const ModelOptions& options, const ImageShape& sh
 /// Tokens between the stages, class token included.
 std::int64_t tokens(const ModelOptions& options, const ImageShape& shape);
 
+/// The chain around a stage.
+struct Surrounding {
+  std::int64_t width = 0;
+  std::int64_t tokens = 0;  ///< 0: the stage takes and gives its own number of tokens
+  Surrounding(std::int64_t width_around, std::int64_t tokens_around = 0)
+      : width(width_around), tokens(tokens_around) {}
+};
+
 /// Stage `index` as it is in the full model. `outer_width`: width of the chain that kept stitches
 /// lead to (the meta's); unused without.
 StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
                     std::int64_t outer_width, at::TensorOptions tensor);
-/// Stage `index` in the form in which it is distilled or incubated inside a chain of width
-/// `outer_width`: with stitches by the rule.
+/// Stage `index` in the form in which it is distilled or incubated inside `around`: with stitches
+/// by the rule, and its grid of tokens resampled at both ends where the numbers differ.
 StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
-                           std::int64_t outer_width, at::TensorOptions tensor);
+                           Surrounding around, at::TensorOptions tensor);
 /// All stages of the full model.
 Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
                  const std::string& role, at::TensorOptions tensor);
@@ -74,6 +94,12 @@ Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int6
 /// From a distilled stage's file to the full model: same name, or discarded (stitches, unless the
 /// student keeps them).
 AssemblyMap assembly_map(const ModelOptions& options);
+/// A dense network's tensors ("stages/<i>/<key>") as those of `options` (V-MoE of the same depths):
+/// every expert starts as the dense block's MLP, gates are left out (Sparse Upcycling, Komatsuzaki
+/// et al. 2023).
+NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options);
+/// Tensors of an upcycled model that the dense one does not have: the gates.
+bool fresh_in_upcycling(const std::string& name);
 /// Tensors of the full model that no distilled file holds and that stay at their own start.
 std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options);
 

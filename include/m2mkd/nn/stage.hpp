@@ -32,16 +32,19 @@ struct Parameter {
 struct Observations {
   std::map<std::string, at::Tensor>
       expert_load;  ///< "stages/1/blocks.0" → tokens per expert (E), int64; summed over forwards
-  std::vector<at::Tensor> regularisers;  ///< scalars to be added to the loss
 };
 
 /// How to run: mode, and the keys of everything random.
 struct ForwardContext {
   bool training = false;  ///< drop-path active
   std::uint64_t seed = 0;
-  std::uint64_t step = 0;                ///< global step
-  std::int64_t first = 0;                ///< position of the first sample in the global batch
-  Observations* observations = nullptr;  ///< filled where not null
+  std::uint64_t step = 0;        ///< global step
+  std::int64_t first = 0;        ///< position of the first sample in the global batch
+  std::int64_t micro_batch = 0;  ///< samples per micro-batch, for terms that are means over one; 0:
+                                 ///< the whole input is one
+  Observations* observations = nullptr;             ///< filled where not null
+  std::vector<at::Tensor>* regularisers = nullptr;  ///< where not null gets the model's own loss
+                                                    ///< terms: scalars, summed over the samples
 };
 
 /// Work per image, 1 multiply-add = 2 FLOP: what this program executes (last block for the class

@@ -25,8 +25,12 @@ struct VitStageOptions {
   std::int64_t classes = 10;
   bool class_token_only =
       true;  ///< last block of an output stage for token 0 only: equal to rounding, cheaper
+  double balance_loss = 0;  ///< weight of balance() in the regularisers
   // stitches: width on the other side, 0 = none
   std::int64_t stitch_in = 0, stitch_out = 0;
+  bool stitch_norm = true;
+  // another number of tokens on the other side: the grid is resampled (bilinear), 0 = the same
+  std::int64_t tokens_in = 0, tokens_out = 0;
 };
 
 class VitStage : public Stage {
@@ -41,6 +45,9 @@ class VitStage : public Stage {
 
  private:
   struct Block;
+  std::int64_t own_tokens() const;
+  at::Tensor feed_forward(std::size_t block, const at::Tensor& x,
+                          const ForwardContext& context) const;
   at::Tensor embed(const at::Tensor& images) const;  ///< (B, C, H, W) → (B, N, width)
 
   VitStageOptions options_;

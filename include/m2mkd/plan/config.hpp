@@ -28,11 +28,14 @@ struct EnumNames<Phase> {
        {Phase::final, "final"}}};
 };
 
-enum class Start { fresh, incubate, distill };
+enum class Start { fresh, incubate, distill, upcycle };
 template <>
 struct EnumNames<Start> {
-  static constexpr std::array<std::pair<Start, std::string_view>, 3> names{
-      {{Start::fresh, "fresh"}, {Start::incubate, "incubate"}, {Start::distill, "distill"}}};
+  static constexpr std::array<std::pair<Start, std::string_view>, 4> names{
+      {{Start::fresh, "fresh"},
+       {Start::incubate, "incubate"},
+       {Start::distill, "distill"},
+       {Start::upcycle, "upcycle"}}};
 };
 
 enum class TeacherStages { finetune, incubate };
@@ -49,11 +52,20 @@ struct EnumNames<WholeTeacher> {
       {{WholeTeacher::none, "none"}, {WholeTeacher::finetune, "finetune"}}};
 };
 
-enum class TokenMismatch { refuse, allow };
+enum class TokenMismatch { refuse, allow, resample };
 template <>
 struct EnumNames<TokenMismatch> {
-  static constexpr std::array<std::pair<TokenMismatch, std::string_view>, 2> names{
-      {{TokenMismatch::refuse, "refuse"}, {TokenMismatch::allow, "allow"}}};
+  static constexpr std::array<std::pair<TokenMismatch, std::string_view>, 3> names{
+      {{TokenMismatch::refuse, "refuse"},
+       {TokenMismatch::allow, "allow"},
+       {TokenMismatch::resample, "resample"}}};
+};
+
+enum class Compat { none, published };
+template <>
+struct EnumNames<Compat> {
+  static constexpr std::array<std::pair<Compat, std::string_view>, 2> names{
+      {{Compat::none, "none"}, {Compat::published, "published"}}};
 };
 
 struct RunOptions {
@@ -65,7 +77,9 @@ struct RunOptions {
   std::int64_t threads = 0;  ///< ATen threads per rank; 0: cores of the host divided by its ranks
   bool redo = false;         ///< train jobs anew whose settings changed
   bool extend = false;       ///< go on with finished jobs whose schedule became longer
-  std::string note;          ///< a sentence printed under the comparison table
+  Compat compat = Compat::none;  ///< published: defaults of all switches as the published Python
+                                 ///< has them; settings that are written win
+  std::string note;                ///< a sentence printed under the comparison table
   double watchdog_seconds = 1800;  ///< abort when nothing moves for so long; 0: never
 };
 
@@ -92,6 +106,12 @@ struct MachineOptions {
 struct IncubateOptions {
   bool from_teacher = false;  ///< start the teacher's stages from the given teacher (init.teacher)
                               ///< and incubate them shortly
+};
+
+struct FinetuneOptions {
+  bool fresh = false;    ///< train the teacher whole and only then split it
+  std::string flops_of;  ///< choose the epochs so that the teacher costs as much as this method's,
+                         ///< its incubation included
 };
 
 struct DistillOptions {
@@ -135,10 +155,11 @@ class Config {
                      const Context& context) const;  ///< "meta", "teacher", "student"
   InitOptions init(const Context& context) const;
   IncubateOptions incubate(const Context& context) const;
+  FinetuneOptions finetune(const Context& context) const;
   DistillOptions distill(const Context& context) const;
   FinalOptions final(const Context& context) const;
   HybridOptions hybrid(const Context& context) const;
-  /// Seed of a phase; incubating a student counts as distilling.
+  /// Seed of a phase; incubating a student counts as distilling, pretraining one as final.
   std::uint64_t seed(Phase phase, bool student) const;
 
   /// Every known method, shipped and declared.
@@ -154,6 +175,7 @@ class Config {
   template <class O>
   O read_section(const Keys<O>& keys, const std::string& section, const Context& context,
                  const std::vector<std::string>& inherits = {}) const;
+  void add_published(std::vector<std::string>& problems);
   void validate(std::vector<std::string>& problems);
 
   Settings settings_;

@@ -61,7 +61,8 @@ struct Job {
   ModelOptions meta;          ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
   Source meta_weights;        ///< stage ≥ 0
   std::vector<Source> parts;  ///< whole: the L stage files it is assembled from; empty: fresh
-  Source start;               ///< given weights of the trained network (init.*)
+  Source start;  ///< given weights of the trained network (init.*), or the job of the dense network
+                 ///< that is upcycled
   std::vector<TeacherSource> teachers;
 
   TrainOptions train;
@@ -74,6 +75,10 @@ struct Job {
   JobCost cost;
 
   bool spliced() const { return stage >= 0; }
+  bool upcycled() const { return !start.job.empty(); }
+  bool assembled() const { return !parts.empty() || upcycled(); }  ///< worth an evaluation at once
+  /// What its stage is spliced into.
+  Surrounding around() const;
   ImageShape image_shape() const { return {shape.channels, shape.image_size, shape.classes}; }
   std::int64_t micro_batches() const;  ///< of one global batch
   /// Names of the jobs whose files it reads, without repetition.

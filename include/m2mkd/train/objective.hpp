@@ -17,8 +17,13 @@ struct Losses {
       kl;  ///< Σ_b KL(teacher ‖ student) at temperature τ, detached; undefined without teachers
 };
 
-/// Mean of the teachers' softened outputs softmax(z/τ): (B, classes). One at least.
-at::Tensor soften(std::span<const at::Tensor> teacher_logits, double tau);
+/// What the teachers say, averaged over them: softmax(z/τ), or for hard distillation 1 at the most
+/// likely class; (B, classes). One teacher at least.
+at::Tensor soften(std::span<const at::Tensor> teacher_logits, const ObjectiveOptions& options);
+
+/// Σ_b of the mean squared difference between two stages' outputs (B, N, C), differentiable in the
+/// first.
+at::Tensor feature_loss(const at::Tensor& student, const at::Tensor& teacher);
 
 /// logits (B, classes); labels (B) int64; soft targets (B, classes) or undefined; teacher
 /// probabilities from soften() or undefined.

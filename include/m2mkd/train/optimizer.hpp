@@ -1,6 +1,6 @@
 #pragma once
-// AdamW with decoupled decay (fused ATen kernel). No decay for 1-D tensors, biases, pos_embed and
-// cls_token (reference/vmoe §4).
+// AdamW with decoupled decay (fused ATen kernel). No decay for 1-D tensors, biases, and (unless
+// decay_embeddings) pos_embed and cls_token (reference/vmoe §4).
 
 #include <vector>
 
@@ -10,7 +10,7 @@
 namespace m2mkd {
 
 /// Does weight decay apply to this parameter?
-bool decays(const Parameter& parameter);
+bool decays(const Parameter& parameter, bool decay_embeddings);
 
 class AdamW {
  public:
@@ -32,6 +32,7 @@ class AdamW {
   void add(Group& group, const Parameter& parameter);
   std::vector<Parameter> parameters_;
   Group plain_, decayed_;
+  bool decay_embeddings_;
   double beta1_, beta2_, eps_;
   std::int64_t updates_ = 0;
 };

@@ -51,6 +51,20 @@ struct EnumNames<CeWeight> {
       {{CeWeight::one, "one"}, {CeWeight::complement, "complement"}}};
 };
 
+enum class KdType { soft, hard };
+template <>
+struct EnumNames<KdType> {
+  static constexpr std::array<std::pair<KdType, std::string_view>, 2> names{
+      {{KdType::soft, "soft"}, {KdType::hard, "hard"}}};
+};
+
+enum class RampOver { network, hybrid, module };
+template <>
+struct EnumNames<RampOver> {
+  static constexpr std::array<std::pair<RampOver, std::string_view>, 3> names{
+      {{RampOver::network, "network"}, {RampOver::hybrid, "hybrid"}, {RampOver::module, "module"}}};
+};
+
 /// loss = w·CE + α·τ²·KL(teacher ‖ student), paper Eq. 3 by default.
 struct ObjectiveOptions {
   double alpha = 0.5;            ///< weight of the KL term; 0 leaves the teacher out
@@ -58,13 +72,19 @@ struct ObjectiveOptions {
   KdPer kd_per = KdPer::sample;  ///< KL averaged over samples (Eq. 3) or over samples × classes
                                  ///< (published Python)
   CeWeight ce_weight = CeWeight::one;  ///< w = 1 (Eq. 3) or 1 − α (published Python)
+  KdType kd_type = KdType::soft;  ///< hard: α·CE against the teacher's most likely class, no τ
+  double feature_weight =
+      0;  ///< weight of the mean squared difference between the outputs of the
+          ///< student's and the teacher's stage (not of the last: its is logits)
 };
 
 struct ScheduleOptions {
   double epochs = 10;
   double lr = 2e-3, min_lr = 1e-5, warmup_lr = 1e-6;
-  double warmup_epochs = 0;  ///< plus:
-  double warmup_share = 0;   ///< share of all steps, 0 to 1
+  std::int64_t lr_batch = 0;  ///< `lr` is for so many images a batch and grows with the batch (the
+                              ///< published rule: 5e-4 for 512); 0: as it is
+  double warmup_epochs = 0;   ///< plus:
+  double warmup_share = 0;    ///< share of all steps, 0 to 1
   LrUnit lr_unit = LrUnit::step;
   Cosine cosine =
       Cosine::shifted;   ///< published: the cosine runs over all epochs, warm-up included
@@ -76,7 +96,15 @@ struct TrainOptions {
   ObjectiveOptions objective;
   std::int64_t batch = 64, micro_batch = 16;
   double weight_decay = 0.05, beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;
-  double clip_grad = 0;  ///< largest gradient norm; 0: no clipping
+  double clip_grad = 0;           ///< largest gradient norm; 0: no clipping
+  bool clip_mixed_only = false;   ///< published: clip under mixed precision alone
+  bool decay_embeddings = false;  ///< published, in incubation: pos_embed and cls_token decay
+  bool frozen_drop_path = false;  ///< published, in incubation: active in frozen meta stages too
+  double drop_path = -1;           ///< stochastic depth of the trained network in this phase; -1: the
+                                   ///< model's own
+  RampOver drop_path_ramp = RampOver::network;  ///< of a stage in a hybrid: its slice of its own
+                                                ///< network's rates; published: over the hybrid's
+                                                ///< depth (incubation), the module's (distillation)
   Precision precision = Precision::fp32;
   NonFinite non_finite = NonFinite::stop;
   // The following do not change the trajectory and are not part of a job's identity.
