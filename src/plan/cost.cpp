@@ -71,6 +71,7 @@ Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   Work work;
   work.train = own.forward() + own.inner.backward + own.suffix.pass_through;
   work.eval = own.forward();
+  if (!job.train.objective.compares()) return work;
   for (const auto& teacher : job.teachers) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
     const Hybrid hybrid(teacher.meta, job,
@@ -98,6 +99,7 @@ Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   cost.trainable = cost.parameters = own.parameters;
   cost.activations = own.activations;
   Work work{own.forward + own.backward, own.forward, 0};
+  if (!job.train.objective.compares()) return work;
   for (const auto& teacher : job.teachers) {
     const Walk other = walk(teacher.model);
     work.train += other.forward;

@@ -127,7 +127,7 @@ void Recipe::compose(Job& job) {
     case Phase::distill:
       job.meta_weights = meta(job.context);
       job.start.file = init.student;
-      if (job.train.objective.alpha > 0 || job.train.objective.feature_weight > 0)
+      if (job.train.objective.compares())
         for (const auto& teacher_name : config_.distill(job.context).teachers)
           job.teachers.push_back(pair_teacher(teacher_name, job));
       break;

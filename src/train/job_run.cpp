@@ -107,7 +107,7 @@ void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, Pref
         options.objective.feature_weight > 0 && task_.trained.size() == 1 && inner < stages;
     at::Tensor probabilities;
     std::vector<at::Tensor> teacher_features;
-    if (!task_.teachers.empty() && (options.objective.alpha > 0 || features)) {
+    if (!task_.teachers.empty() && options.objective.compares()) {
       const c10::NoGradGuard no_grad;
       std::vector<at::Tensor> logits;
       for (const auto& teacher : task_.teachers) {

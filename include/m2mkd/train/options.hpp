@@ -76,6 +76,7 @@ struct ObjectiveOptions {
   double feature_weight =
       0;  ///< weight of the mean squared difference between the outputs of the
           ///< student's and the teacher's stage (not of the last: its is logits)
+  bool compares() const { return alpha > 0 || feature_weight > 0; }  ///< needs a teacher
 };
 
 struct ScheduleOptions {
@@ -100,8 +101,8 @@ struct TrainOptions {
   bool clip_mixed_only = false;   ///< published: clip under mixed precision alone
   bool decay_embeddings = false;  ///< published, in incubation: pos_embed and cls_token decay
   bool frozen_drop_path = false;  ///< published, in incubation: active in frozen meta stages too
-  double drop_path = -1;           ///< stochastic depth of the trained network in this phase; -1: the
-                                   ///< model's own
+  double drop_path = -1;  ///< stochastic depth of the trained network in this phase; -1: the
+                          ///< model's own
   RampOver drop_path_ramp = RampOver::network;  ///< of a stage in a hybrid: its slice of its own
                                                 ///< network's rates; published: over the hybrid's
                                                 ///< depth (incubation), the module's (distillation)
