@@ -169,7 +169,7 @@ TEST(TrainTransform, PaddedCropsAndFlipsAreUniform) {
     ASSERT_TRUE(std::abs(dy) <= 4 && std::abs(dx) <= 4);
     ++places.at(static_cast<std::size_t>((dy + 4) * 9 + dx + 4));
     flips += flip;
-    EXPECT_EQ(out.row(31)[50] == 0, dy == 4);  // below the image
+    EXPECT_EQ(out.row(31)[50] == 0, dy > 0);  // below the image
   }
   expect_even(places);
   expect_share(flips, draws, 0.3);
