@@ -162,16 +162,12 @@ def random_eval(rng, image):
     return [size, float(rng.choice([0.875, 1.0, rng.uniform(0.5, 1)]))]
 
 
-def random_crop(rng, image):
-    return [int(v) for v in (rng.integers(-9, 80), rng.integers(-9, 80), rng.integers(1, 60), rng.integers(1, 60))]
-
-
 def random_magnitude(rng):
     return float(rng.choice([rng.uniform(0, 10), np.clip(rng.normal(9, 0.5), 0, 10), rng.integers(0, 11)]))
 
 
 PARAMETERS = {
-    "crop": random_crop, "resize": random_resize, "eval": random_eval,
+    "crop": lambda rng, image: [int(v) for v in (*rng.integers(-9, 80, 2), *rng.integers(1, 60, 2))], "resize": random_resize, "eval": random_eval,
     "affine": lambda rng, image: random_matrix(rng),
     "rotate": lambda rng, image: [float(rng.choice([rng.uniform(-30, 30), rng.uniform(-720, 720), 45.0 * rng.integers(-8, 9)]))],
     "posterize": lambda rng, image: [int(rng.integers(0, 9))],
