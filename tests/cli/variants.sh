@@ -59,5 +59,27 @@ try uneven 3 "${m2mkd_only[@]}" --train.batch 50 --train.micro_batch 12
 try one_micro_batch 4 "${m2mkd_only[@]}" --train.micro_batch 64
 try idle 8 --train.epochs 1 --train.micro_batch 64
 try mixed 2 "${m2mkd_only[@]}" --data.mixup 0.8 --data.cutmix 1 --data.smoothing 0.1 --data.flip 0.5 --data.crop_pad 2 --student.drop_path 0.1
-try published 2 "${m2mkd_only[@]}" --distill.kd_per element --distill.ce_weight complement --train.clip_grad 1
+try compat 2 --train.epochs 1 --run.compat published --data.order shuffled --student.drop_path 0.1 --teacher.drop_path 0.1 --train.clip_grad 1
+try hard 2 "${m2mkd_only[@]}" --distill.kd_type hard
+try features 2 "${m2mkd_only[@]}" --distill.feature_weight 0.1 --student.width 24
+try no_gate_bias 2 "${m2mkd_only[@]}" --student.gate_bias false --student.balance_loss 0.01 --student.stitch_norm false --student.stitch always
+if "$m2mkd" plan configs/smoke.ini --ranks 1 --student.patch 7 >"$work/refused" 2>&1; then fail "another number of tokens was not refused"; fi
+grep -q token_mismatch "$work/refused" || fail "the refusal does not name hybrid.token_mismatch"
+for rule in allow resample; do try tokens_$rule 2 "${m2mkd_only[@]}" --student.patch 7 --hybrid.token_mismatch $rule; done
+# Ten-epoch distillation (Table 11) in small: a short warm-up to a constant rate.
+try short_distillation 2 "${m2mkd_only[@]}" --distill.warmup_epochs 0.5 --distill.warmup_lr 1e-4 --distill.min_lr 3e-3
+
+# Further methods of the same table.
+try methods 2 --run.methods m2mkd,incubation_dense,m2mkd_split_teacher,upcycling --train.epochs 1
+for job in incubate.incubation_dense.1 finetune.m2mkd_split_teacher distill.m2mkd_split_teacher.0 pretrain.upcycling; do
+  [ -e "$(module methods $job)" ] || fail "no $job"
+done
+if grep -q 'finetune.m2mkd_split_teacher: assembled' "$work/methods.out"; then fail "the split teacher was assembled"; fi
+# The upcycled student starts with exactly the dense student's accuracy: its gates choose among equal experts.
+/usr/bin/python3 - "$(module methods pretrain.upcycling)" "$(module methods final.upcycling)" <<'P'
+import sys
+import h5py
+dense, student = (h5py.File(path, "r").attrs for path in sys.argv[1:])
+assert dense["acc1"] == student["start_acc1"], (dense["acc1"], student["start_acc1"])
+P
 try e2e_long 2 --run.methods e2e,m2mkd,e2e_long --train.epochs 1
