@@ -62,10 +62,10 @@ inline void write(const std::filesystem::path& path, ImageFileInfo info,
   for (std::int64_t i = 0; i < info.count; ++i) {
     for (std::size_t k = 0; k < size; ++k) {
       bytes[k] = pixel(i, static_cast<std::int64_t>(k));
-      if (info.is_tensor) floats[k] = element(i, static_cast<std::int64_t>(k));
+      if (info.form == ImageForm::tensor) floats[k] = element(i, static_cast<std::int64_t>(k));
     }
-    const auto image =
-        info.is_tensor ? std::as_bytes(std::span(floats)) : std::as_bytes(std::span(bytes));
+    const auto image = info.form == ImageForm::tensor ? std::as_bytes(std::span(floats))
+                                                      : std::as_bytes(std::span(bytes));
     writer.add(image, label ? label(i) : static_cast<std::int32_t>(i % classes));
   }
   writer.finish();
