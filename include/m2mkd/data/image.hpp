@@ -60,9 +60,10 @@ void flip_horizontal(Image& image);
 /// is cut out first, so pixels around it have no influence. `from` lies inside and is not empty.
 void resize_bicubic(const Image& in, const Box& from, std::int64_t height, std::int64_t width,
                     Image& out);
-/// The same, but only the part `window` of the height x width result is computed and stored.
+/// The same, but only the part `window` of the height x width result is computed and stored;
+/// `between` is a buffer.
 void resize_bicubic(const Image& in, const Box& from, std::int64_t height, std::int64_t width,
-                    const Box& window, Image& out);
+                    const Box& window, Image& between, Image& out);
 
 /// Output pixel centre (x, y) shows the input at (a x + b y + c, d x + e y + f).
 struct Affine {
