@@ -4,7 +4,7 @@
 
 #include <fmt/ranges.h>
 
-#include <m2mkd/data/transforms.hpp>
+#include "pipeline.hpp"
 
 namespace m2mkd {
 
@@ -22,10 +22,6 @@ const std::vector<double>& pixel_mean(const ImageFileInfo& info, const DataOptio
 
 const std::vector<double>& pixel_std(const ImageFileInfo& info, const DataOptions& options) {
   return options.std.empty() ? info.std : options.std;
-}
-
-std::int64_t network_side(const ImageFileInfo& info, const DataOptions& options) {
-  return options.image_size > 0 ? options.image_size : info.height;
 }
 
 namespace {
@@ -86,6 +82,13 @@ void check_channels(const ImageFileInfo& info, const DataOptions& options, const
     problems.push_back(fmt::format(
         "{} gives {} means, but encoded images are decoded to 3 channels: pack it again", file,
         channels));
+  const Pipeline p = pipeline(info, options);
+  if ((p.transforms_training || p.transforms_evaluation) && channels != 1 && channels != 3)
+    problems.push_back(
+        fmt::format("{} has {} channels: resizing, random_resized_crop, rand_augment and "
+                    "color_jitter take 1 or "
+                    "3",
+                    file, channels));
 }
 
 }  // namespace

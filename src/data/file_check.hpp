@@ -17,9 +17,6 @@ std::string pack_hint(const std::filesystem::path& file);
 std::vector<std::string> contradictions(const ImageFileInfo& info, const DataOptions& options,
                                         const std::string& key, std::int64_t expected_count);
 
-/// Side of what the network sees: the option, else that of the file (0: encoded, and not set).
-std::int64_t network_side(const ImageFileInfo& info, const DataOptions& options);
-
 /// Mean and standard deviation per channel that apply to pixels: the options', else the file's.
 const std::vector<double>& pixel_mean(const ImageFileInfo& info, const DataOptions& options);
 const std::vector<double>& pixel_std(const ImageFileInfo& info, const DataOptions& options);

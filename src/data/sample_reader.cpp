@@ -10,41 +10,9 @@
 
 namespace m2mkd {
 
-namespace {
-
-TransformOptions transform_options(const DataOptions& data, const ImageFileInfo& info) {
-  TransformOptions t;
-  t.size = network_side(info, data);
-  t.random_resized_crop = data.random_resized_crop;
-  t.crop_scale_min = data.crop_scale_min;
-  t.crop_pad = data.crop_pad;
-  t.flip = data.flip;
-  t.rand_augment = parse_rand_augment(data.rand_augment);
-  t.color_jitter = data.color_jitter;
-  t.erasing = data.erasing;
-  t.eval_crop = data.eval_crop;
-  return t;
-}
-
-// Does evaluation resize, or only take the stored pixels?
-bool resizes(const TransformOptions& t, const ImageFileInfo& info) {
-  if (info.form == ImageForm::tensor) return false;
-  return info.form == ImageForm::encoded || info.height != t.size || info.width != t.size ||
-         t.eval_crop < 1;
-}
-
-bool augments(const TransformOptions& t, const ImageFileInfo& info) {
-  if (t.random_resized_crop || t.rand_augment.on() || t.color_jitter > 0) return true;
-  return resizes(t, info) && !(t.crop_pad > 0 && info.height == t.size && info.width == t.size);
-}
-
-}  // namespace
-
 SampleReader::SampleReader(Dataset dataset, const DataOptions& options, at::ScalarType dtype)
     : dataset_(std::move(dataset)),
-      transform_(transform_options(options, dataset_.file().info())),
-      train_transforms_(augments(transform_, dataset_.file().info())),
-      eval_transforms_(resizes(transform_, dataset_.file().info())),
+      pipeline_(pipeline(dataset_.file().info(), options)),
       dtype_(dtype),
       normalise_(pixel_mean(dataset_.file().info(), options),
                  pixel_std(dataset_.file().info(), options), dtype) {
@@ -57,19 +25,20 @@ at::Tensor SampleReader::images(std::int64_t count) const {
 
 void SampleReader::read_augmented(std::int64_t i, const AugmentKey& key, const at::Tensor& images,
                                   std::int64_t row) {
-  const std::int64_t offset = row * images.stride(0);
-  if (dtype_ == at::kFloat)
-    read(i, &key, images.data_ptr<float>() + offset);
-  else
-    read(i, &key, images.data_ptr<double>() + offset);
+  read_row(i, &key, images, row);
 }
 
 void SampleReader::read_plain(std::int64_t i, const at::Tensor& images, std::int64_t row) {
+  read_row(i, nullptr, images, row);
+}
+
+void SampleReader::read_row(std::int64_t i, const AugmentKey* key, const at::Tensor& images,
+                            std::int64_t row) {
   const std::int64_t offset = row * images.stride(0);
   if (dtype_ == at::kFloat)
-    read(i, nullptr, images.data_ptr<float>() + offset);
+    read(i, key, images.data_ptr<float>() + offset);
   else
-    read(i, nullptr, images.data_ptr<double>() + offset);
+    read(i, key, images.data_ptr<double>() + offset);
 }
 
 // Without a key as evaluation sees the sample.
@@ -77,21 +46,15 @@ template <class T>
 void SampleReader::read(std::int64_t i, const AugmentKey* key, T* out) {
   const std::int64_t index = dataset_.index(i);
   const ImageFileInfo& info = dataset_.file().info();
-  const bool transforms = key ? train_transforms_ : eval_transforms_;
+  const bool transforms = key ? pipeline_.transforms_training : pipeline_.transforms_evaluation;
   const Placement placement = key && !transforms ? draw_placement(index, *key) : Placement{};
   if (info.form == ImageForm::tensor) return read_tensor(index, placement, out);
 
-  read_image(index);
-  if (transforms && key) {
-    Random draws = random(index, *key, false);
-    train_transform(image_, transform_, draws, shown_, scratch_);
-  } else if (transforms) {
-    eval_transform(image_, transform_, shown_, scratch_);
-  }
-  normalise_((transforms ? shown_ : image_).pixels.data(), side(), side(), placement, out);
-  if (!key || transform_.erasing <= 0) return;
+  const std::uint8_t* pixels = transforms ? read_transformed(index, key) : read_bytes(index);
+  normalise_(pixels, side(), side(), placement, out);
+  if (!key || pipeline_.transform.erasing <= 0) return;
   Random draws = random(index, *key, true);
-  const Erasing erasing = draw_erasing(side(), side(), transform_.erasing, draws);
+  const Erasing erasing = draw_erasing(side(), side(), pipeline_.transform.erasing, draws);
   erase(erasing, info.channels, side(), side(), out, draws);
 }
 
@@ -106,10 +69,10 @@ Random SampleReader::random(std::int64_t index, const AugmentKey& key, bool eras
 // The draws of train_transform() for flip and crop_pad.
 Placement SampleReader::draw_placement(std::int64_t index, const AugmentKey& key) const {
   Placement p;
-  if (transform_.flip <= 0 && transform_.crop_pad == 0) return p;
+  if (pipeline_.transform.flip <= 0 && pipeline_.transform.crop_pad == 0) return p;
   Random draws = random(index, key, false);
-  p.flip = draws.uniform() < transform_.flip;
-  if (const std::int64_t pad = transform_.crop_pad; pad > 0) {
+  p.flip = draws.uniform() < pipeline_.transform.flip;
+  if (const std::int64_t pad = pipeline_.transform.crop_pad; pad > 0) {
     const auto places = static_cast<std::uint64_t>(2 * pad + 1);
     p.dy = static_cast<std::int64_t>(draws.below(places)) - pad;
     p.dx = static_cast<std::int64_t>(draws.below(places)) - pad;
@@ -117,22 +80,32 @@ Placement SampleReader::draw_placement(std::int64_t index, const AugmentKey& key
   return p;
 }
 
-// Fills image_.
-void SampleReader::read_image(std::int64_t index) {
-  const ImageFile& file = dataset_.file();
-  const ImageFileInfo& info = file.info();
-  if (info.form == ImageForm::pixels) {
-    image_.reshape(info.height, info.width, info.channels);
-    file.read(index, std::as_writable_bytes(std::span(image_.pixels)));
-    return;
-  }
-  bytes_.resize(static_cast<std::size_t>(file.image_bytes(index)));
-  file.read(index, bytes_);
+const std::uint8_t* SampleReader::read_bytes(std::int64_t index) {
+  bytes_.resize(static_cast<std::size_t>(dataset_.file().image_bytes(index)));
+  dataset_.file().read(index, std::as_writable_bytes(std::span(bytes_)));
+  return bytes_.data();
+}
+
+const std::uint8_t* SampleReader::read_transformed(std::int64_t index, const AugmentKey* key) {
+  const ImageFileInfo& info = dataset_.file().info();
   try {
-    decode_jpeg(bytes_, image_);
+    if (info.form == ImageForm::encoded) {
+      read_bytes(index);
+      decode_jpeg(std::as_bytes(std::span(bytes_)), image_);
+    } else {
+      image_.reshape(info.height, info.width, info.channels);
+      dataset_.file().read(index, std::as_writable_bytes(std::span(image_.pixels)));
+    }
+    if (key) {
+      Random draws = random(index, *key, false);
+      train_transform(image_, pipeline_.transform, draws, shown_, scratch_);
+    } else {
+      eval_transform(image_, pipeline_.transform, shown_, scratch_);
+    }
   } catch (const Error& problem) {
     fail("image {} of data set {} ({}): {}", index, info.name, info.split, problem.what());
   }
+  return shown_.pixels.data();
 }
 
 template <class T>

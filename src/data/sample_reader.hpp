@@ -5,9 +5,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <m2mkd/data/dataset.hpp>
-#include <m2mkd/data/transforms.hpp>
 
 #include "normaliser.hpp"
+#include "pipeline.hpp"
 
 namespace m2mkd {
 
@@ -26,7 +26,7 @@ class SampleReader {
 
   const Dataset& dataset() const { return dataset_; }
   /// Height and width of what is made.
-  std::int64_t side() const { return transform_.size; }
+  std::int64_t side() const { return pipeline_.transform.size; }
   /// An unfilled (count, C, side, side) tensor.
   at::Tensor images(std::int64_t count) const;
   /// Puts sample `i` of the split into images[row], as training sees it: with flips, crops,
@@ -37,21 +37,23 @@ class SampleReader {
   void read_plain(std::int64_t i, const at::Tensor& images, std::int64_t row);
 
  private:
+  void read_row(std::int64_t i, const AugmentKey* key, const at::Tensor& images, std::int64_t row);
   template <class T>
   void read(std::int64_t i, const AugmentKey* key, T* out);
   template <class T>
   void read_tensor(std::int64_t index, const Placement& placement, T* out);
   Random random(std::int64_t index, const AugmentKey& key, bool erasing) const;
   Placement draw_placement(std::int64_t index, const AugmentKey& key) const;
-  void read_image(std::int64_t index);
+  /// The image's bytes as stored, and as transformed: (side, side, C).
+  const std::uint8_t* read_bytes(std::int64_t index);
+  const std::uint8_t* read_transformed(std::int64_t index, const AugmentKey* key);
 
   Dataset dataset_;
-  TransformOptions transform_;
-  bool train_transforms_, eval_transforms_;  ///< more than placing pixels, which has a fast path
+  Pipeline pipeline_;
   at::ScalarType dtype_;
   Normaliser normalise_;
-  std::vector<std::byte> bytes_;  ///< one encoded image as read
-  Image image_, shown_;           ///< as stored, and as transformed
+  std::vector<std::uint8_t> bytes_;  ///< one image as read
+  Image image_, shown_;              ///< decoded, and transformed
   Scratch scratch_;
   std::vector<float> floats_;  ///< one tensor as read, (C, H, W)
 };

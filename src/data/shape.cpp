@@ -6,6 +6,7 @@
 #include <m2mkd/data/dataset.hpp>
 
 #include "file_check.hpp"
+#include "pipeline.hpp"
 
 namespace m2mkd {
 
