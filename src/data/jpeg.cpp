@@ -102,7 +102,9 @@ class Decoder {
       if (jpeg_read_scanlines(&jpeg_, &target, 1) != 1) return false;
       if (inks) multiply_inks(inks, out.width, row);
     }
-    return true;  // what follows the last row is of no interest
+    // Behind the last row an end may be missing, but what is there must be sound.
+    jpeg_finish_decompress(&jpeg_);
+    return true;
   }
 
   // Inks are stored inverted: 255 is none. A colour is its ink times black, over 255, rounded.

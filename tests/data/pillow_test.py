@@ -106,7 +106,8 @@ def random_side(rng, most):
 
 
 def random_image(rng, channels=None):
-    h, w = random_side(rng, 70), random_side(rng, 90)
+    scale = 8 if rng.random() < 0.02 else 1  # some as large as photographs
+    h, w = random_side(rng, 70 * scale), random_side(rng, 90 * scale)
     c = channels or int(rng.choice([1, 3]))
     kind = rng.integers(7)
     if kind == 0:
