@@ -92,8 +92,8 @@ TEST(Moe, OfOneExpertIsTheDenseMlp) {
 // The scores of a token sum to 1, so copies of one MLP give its output whatever the gate says.
 TEST(Moe, UpcycledFromADenseMlpGivesItsOutput) {
   const Mixture m({16, 40, 4, 2, ExpertInit::linear}, at::kDouble);
-  for (const auto* name :
-       {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight", "experts.h4toh.bias"})
+  for (const auto* name : {"experts.htoh4.weight", "experts.htoh4.bias", "experts.h4toh.weight",
+                           "experts.h4toh.bias"})
     for (int e = 1; e < 4; ++e) m[name].detach()[e].copy_(m[name].detach()[0]);
   const auto x = filled("x", {53, 16});
   EXPECT_LT(difference(m.moe(x, nullptr), dense_of(m)(x)), 1e-14);
