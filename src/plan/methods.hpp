@@ -55,6 +55,10 @@ lr_late = true
 cosine = published
 lr_batch = 512
 clip_mixed_only = true
+eval_drop_last = true
+[data]
+order = published
+mix_per = rank_batch
 [incubate]
 decay_embeddings = true
 frozen_drop_path = true

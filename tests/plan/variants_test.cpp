@@ -68,6 +68,12 @@ TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
   EXPECT_TRUE(p.clip_mixed_only);
   EXPECT_EQ(d.drop_path_ramp, RampOver::network);
   EXPECT_EQ(p.drop_path_ramp, RampOver::module);
+  EXPECT_FALSE(d.eval_drop_last);
+  EXPECT_TRUE(p.eval_drop_last);
+  EXPECT_EQ(none.data(Phase::distill).order, Order::shuffled);
+  EXPECT_EQ(all.data(Phase::distill).order, Order::published);
+  EXPECT_EQ(none.data(Phase::distill).mix_per, MixPer::micro_batch);
+  EXPECT_EQ(all.data(Phase::distill).mix_per, MixPer::rank_batch);
   const auto i = at(all, Phase::incubate);
   EXPECT_TRUE(i.decay_embeddings);
   EXPECT_TRUE(i.frozen_drop_path);
