@@ -5,6 +5,7 @@
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/run.hpp>
@@ -46,7 +47,8 @@ Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folde
         fail("{} needs {}, which is not there [{}]", job->name, path.string(),
              source.job.empty() ? "a given file"
                                 : "job " + source.job + " has not finished: run it first");
-      digests[digest_key(source)] = text_attribute(read_attributes(path), "digest");
+      if (const auto key = digest_key(source); !digests.contains(key))
+        digests[key] = weights_digest(path);
     }
   return digests;
 }
@@ -81,7 +83,8 @@ ExitCode run(const Config& config, const Session& session) {
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     std::filesystem::create_directories(folder.dir);
-    lock.emplace(folder.dir);  // before anything in the folder is touched: another run may be at work
+    lock.emplace(
+        folder.dir);  // before anything in the folder is touched: another run may be at work
     prepare_folder(folder, config);
     log::open_file(folder.dir / "run.log");
     return std::string();
