@@ -9,17 +9,10 @@ reference=$golden/train_reference.py
 /usr/bin/python3 "$reference" --start "$work/start"
 "$pack" npy --images "$work/start/images.npy" --labels "$work/start/labels.npy" --out "$work/packed" >/dev/null
 
-for file in meta:vit:1,1,1 teacher:vit:2,2,2 student:vmoe:2,2,2 student_with_stitches:vmoe:2,2,2; do
-  IFS=: read -r name model stages <<<"$file"
-  "$m2mkd" convert "$work/start/$name.safetensors" "$work/start/$name.h5" --model "$model" --stages "$stages" >/dev/null
-done
-given=(--init.meta start/meta.h5 --init.teacher start/teacher.h5 --init.student start/student_with_stitches.h5
-  --init.e2e.student start/student.h5 --init.kd.student start/student.h5)
-
 train() { # train NAME RANKS [flags, or a further INI file]
   local name=$1 ranks=$2
   shift 2
-  (cd "$work" && mpirun -n "$ranks" "$m2mkd" run "$golden/pytorch.ini" --run.dir "$name" "${given[@]}" "$@") >"$work/$name.out" 2>&1 ||
+  (cd "$work" && mpirun -n "$ranks" "$m2mkd" run "$golden/pytorch.ini" --run.dir "$name" "$@") >"$work/$name.out" 2>&1 ||
     { tail -5 "$work/$name.out"; fail "$name"; }
 }
 differ() { # differ NAME FILE.npz [flags]: exit 1 where the run is another than the recorded one
