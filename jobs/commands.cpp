@@ -25,11 +25,18 @@ const std::vector<Command>& commands() {
        {"json"},
        plan_command},
       {"eval",
-       "accuracy of a module file on a packed data set",
-       "m2mkd eval MODEL.h5 [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key "
+       "accuracy of a network on a packed data set",
+       "m2mkd eval MODEL [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key "
        "VALUE]\n\n"
+       "MODEL is a module file (.h5), or weights from elsewhere (.safetensors, .pth, .pt). Those "
+       "are "
+       "taken for what their names and\n"
+       "shapes say; attention heads are not among it: usual for the usual widths (192: 3, 384: 6, "
+       "768: 12, 1024: 16, 1280: 16),\n"
+       "else --student.heads N (or teacher, meta) gives them.\n\n"
+       "  --section NAME    section of CONFIG.ini that describes weights from elsewhere (student)\n"
        "  --logits OUT.h5   write /logits float32[N,C] and /labels int32[N]\n",
-       {"logits"},
+       {"logits", "section"},
        {},
        eval_command},
       {"inspect",
@@ -45,20 +52,32 @@ const std::vector<Command>& commands() {
        {"verify", "json"},
        inspect_command},
       {"convert",
-       "module files to and from .safetensors",
-       "m2mkd convert IN OUT --model NAME [--stages 6,6,6,6] [--section.key VALUE]\n\n"
-       "By suffix: .h5 and .safetensors, both ways, bit by bit. Names in .safetensors are timm's, "
-       "blocks counted through the network\n"
-       "(blocks.5.attn.qkv.weight), or stages.<i>.<key> where the file holds only a part of a "
-       "network. Every tensor must fit the\n"
-       "model; all are listed.\n\n"
+       "weights from one kind of file into another",
+       "m2mkd convert IN OUT --model NAME [--stages 6,6,6,6] [--stage I] [--image-size N] "
+       "[--classes "
+       "N] [--section.key VALUE]\n\n"
+       "By suffix: .h5, .safetensors, .pth, .pt, any way to any other, bit by bit. Names outside "
+       ".h5 "
+       "are timm's, blocks counted\n"
+       "through the network (blocks.5.attn.qkv.weight), or stages.<i>.<key> where the file holds "
+       "only "
+       "a part of a network. Every\n"
+       "tensor must fit the model; all are listed with what was done to them, as is everything "
+       "that "
+       "was left out.\n\n"
        "  --model NAME      vit or vmoe\n"
-       "  --stages 3,3      blocks per stage; needed for flat names that were not written by this "
-       "program\n"
-       "  --teacher.heads N (or meta, student) what weights do not tell, or shall be checked: adds "
-       "the configuration that\n"
+       "  --stages 3,3      blocks per stage; needed for flat names where the file does not tell\n"
+       "  --stage I         the file is stage I (from 0) alone, whatever its number there\n"
+       "  --image-size N    resize the position embedding for images of N pixels: bicubic on the "
+       "grid "
+       "of patches\n"
+       "  --classes N       a new head (weights N(0, 0.02) by --run.seed, bias 0) where it has "
+       "another "
+       "number of classes\n"
+       "  --teacher.heads N (or meta, student) what weights do not tell, or shall be checked: goes "
+       "into the configuration that\n"
        "                    m2mkd eval needs\n",
-       {"model", "stages"},
+       {"model", "stages", "stage", "image-size", "classes"},
        {},
        convert_command},
       {"status",

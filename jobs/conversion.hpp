@@ -1,35 +1,23 @@
 #pragma once
-// Module files (.h5) to .safetensors and back.
+// Files of weights from one form into another: .h5, .safetensors, .pth, .pt.
 
 #include <filesystem>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <m2mkd/nn/models.hpp>
-
-#include "tensor_names.hpp"
+#include "foreign_model.hpp"
 
 namespace m2mkd {
 
-struct ConversionRequest {
-  std::filesystem::path in, out;
-  ModelName model{};
-  std::vector<std::int64_t> stages;  ///< blocks per stage; empty: not said
-  std::string section = "student";   ///< the model's section among the settings
-  std::vector<std::pair<std::string, std::string>> settings;
-};
-
 struct ConversionOutcome {
-  std::vector<std::string> lines;  ///< one per tensor
+  std::vector<std::string> lines;  ///< one per tensor: kept, renamed, resized, new, left out
   std::string summary;
 };
 
-/// Flat names where the file holds a whole network, else stages.<i>.<key>. The file's attributes
-/// travel in the metadata.
-ConversionOutcome to_safetensors(const ConversionRequest& request);
-/// A module file that `init.*` takes; with its attributes of before where it comes from
-/// to_safetensors() and nobody changed it.
-ConversionOutcome to_h5(const ConversionRequest& request);
+/// Reads `request` and writes `out` by its suffix. A module file (.h5) names its tensors by stage;
+/// the other kinds have flat names where the network is whole, else stages.<i>.<key>. A
+/// .safetensors file carries a module file's attributes in its metadata, and gives them back as
+/// long as nobody changed the weights; a .pth file holds the tensors and nothing else.
+ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::path& out);
 
 }  // namespace m2mkd

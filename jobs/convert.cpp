@@ -16,35 +16,34 @@ T parse_flag(const std::string& flag, const std::string& text) {
   }
 }
 
-bool is_h5(const std::filesystem::path& path) {
-  return path.extension() == ".h5";
+std::int64_t positive_flag(const CommandLine& line, const std::string& flag) {
+  const auto number = parse_flag<std::int64_t>(flag, line.flags.at(flag));
+  if (number < 1) throw ConfigError("--" + flag + " must be at least 1");
+  return number;
 }
 
-ConversionRequest read_request(const CommandLine& line) {
+ForeignRequest read_request(const CommandLine& line) {
   const auto words = operands(line, 2, 2, "IN and OUT");
-  ConversionRequest request{words[0], words[1], {}, {}, "student", line.settings};
-  for (const auto& path : {request.in, request.out})
-    if (!is_h5(path) && path.extension() != ".safetensors")
-      throw ConfigError("'" + path.string() + "': supported suffixes are .h5 and .safetensors");
-  if (is_h5(request.in) == is_h5(request.out))
-    throw ConfigError("one of IN and OUT is an .h5 file, the other a .safetensors file");
+  for (const auto& word : words)
+    if (const auto complaint = weight_file_complaint(word); !complaint.empty())
+      throw ConfigError("'" + word + "' " + complaint);
   if (!line.flags.contains("model"))
     throw ConfigError("m2mkd convert needs --model NAME, " + value_type<ModelName>());
+  ForeignRequest request;
+  request.path = words[0];
   request.model = parse_flag<ModelName>("model", line.flags.at("model"));
+  request.settings = line.settings;
+  request.seed = static_cast<std::uint64_t>(Config::read({}, line.settings).run.seed);
+  request.section = model_section(line.settings);
   if (line.flags.contains("stages"))
     request.stages = parse_flag<std::vector<std::int64_t>>("stages", line.flags.at("stages"));
-
-  Config::read({}, line.settings);  // unknown keys and wrong values, all at once
-  std::vector<std::string> sections;
-  for (const auto* section : {"meta", "teacher", "student"})
-    if (std::ranges::any_of(line.settings, [&](const auto& s) {
-          return s.first.starts_with(std::string(section) + ".");
-        }))
-      sections.emplace_back(section);
-  if (sections.size() > 1)
-    throw ConfigError(
-        "a file holds one network: give settings of meta, teacher or student, not of several");
-  if (!sections.empty()) request.section = sections.front();
+  if (line.flags.contains("stage")) {
+    const auto stage = parse_flag<std::int64_t>("stage", line.flags.at("stage"));
+    if (stage < 0 || stage >= kMostStages) throw ConfigError("--stage counts from 0");
+    request.only = static_cast<int>(stage);
+  }
+  if (line.flags.contains("image-size")) request.image_size = positive_flag(line, "image-size");
+  if (line.flags.contains("classes")) request.classes = positive_flag(line, "classes");
   for (const auto& [key, value] : line.settings) {
     if (key != request.section + ".depths") continue;
     const auto depths = parse_flag<std::vector<std::int64_t>>(key, value);
@@ -60,8 +59,7 @@ ConversionRequest read_request(const CommandLine& line) {
 }  // namespace
 
 ExitCode convert_command(const CommandLine& line) {
-  const ConversionRequest request = read_request(line);
-  const ConversionOutcome outcome = is_h5(request.in) ? to_safetensors(request) : to_h5(request);
+  const auto outcome = convert(read_request(line), line.words[1]);
   for (const auto& text : outcome.lines) fmt::print("{}\n", text);
   fmt::print("{}\n", outcome.summary);
   return ExitCode::finished;

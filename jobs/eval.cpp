@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/on_root.hpp>
@@ -12,6 +13,7 @@
 #include <m2mkd/train/evaluator.hpp>
 
 #include "command.hpp"
+#include "foreign_model.hpp"
 #include "parallel.hpp"
 
 namespace m2mkd {
@@ -35,13 +37,64 @@ std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& at
   return settings;
 }
 
-Config stored_config(const fs::path& model, const Attributes& attributes,
-                     const std::vector<std::string>& files, const CommandLine& line) {
-  if (!attributes.contains("config"))
-    fail("{} holds no configuration: it is not a module file of this program", model.string());
+// Settings of the files and flags as they were written, later ones last.
+WrittenSettings written_settings(const std::vector<std::string>& files, const CommandLine& line) {
+  Settings settings;
+  std::vector<std::string> problems;
+  for (const auto& file : files) settings.add_file(file, problems);
+  if (!problems.empty()) throw ConfigError(problems);
+  WrittenSettings written;
+  for (const auto& [key, setting] : settings.all()) written.emplace_back(key, setting.value);
+  written.insert(written.end(), line.settings.begin(), line.settings.end());
+  return written;
+}
+
+// Of a file without configuration: the network is what its weights and the settings say.
+Attributes seen_attributes(const fs::path& model, const std::vector<std::string>& files,
+                           const CommandLine& line) {
+  ForeignRequest request;
+  request.path = model;
+  request.one_stage = true;
+  request.settings = written_settings(files, line);
+  request.section =
+      line.flags.contains("section") ? line.flags.at("section") : model_section(line.settings);
+  for (const auto& [key, value] : request.settings)
+    if (key == request.section + ".depths")
+      request.stages = parse_value<std::vector<std::int64_t>>(value);
+  const auto seen = read_foreign(request).seen;
+  if (!seen.whole)
+    fail("'{}' holds a part of a network, which cannot be evaluated alone", model.string());
+  if (!seen.heads_known)
+    throw ConfigError(fmt::format(
+        "weights of width {} do not tell the attention heads: give --{}.heads N, or a CONFIG.ini "
+        "and --section teacher, student or meta",
+        seen.options.width, request.section));
+  for (const auto& guess : seen.guesses) log::info("{}", guess);
+  return foreign_attributes(request, seen);
+}
+
+struct Evaluated {
+  std::string job;
+  Config config;
+};
+
+Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& files,
+                        const CommandLine& line) {
+  if (const auto complaint = weight_file_complaint(model); !complaint.empty())
+    throw ConfigError("'" + model.string() + "' " + complaint);
+  Attributes attributes;
+  if (model.extension() == ".h5") attributes = read_attributes(model);
+  const bool stored = attributes.contains("config");
+  if (!stored) attributes = seen_attributes(model, files, line);
   auto settings = data_sizes(attributes);
-  settings.insert(settings.end(), line.settings.begin(), line.settings.end());
-  return Config::read({files.begin(), files.end()}, settings, text_attribute(attributes, "config"));
+  for (const auto& setting : line.settings)
+    // What was seen is the model; the settings had their say in it.
+    if (stored || setting.first.starts_with("data.") || setting.first.starts_with("train."))
+      settings.push_back(setting);
+  std::vector<fs::path> paths;
+  if (stored) paths.assign(files.begin(), files.end());
+  return {text_attribute(attributes, "job"),
+          Config::read(paths, settings, text_attribute(attributes, "config"))};
 }
 
 // Every rank fills in its rows; the sum over ranks is the whole.
@@ -60,24 +113,20 @@ void write_logits(const std::string& path, at::Tensor logits, const Dataset& dat
 }  // namespace
 
 ExitCode eval_command(const CommandLine& line) {
-  const auto words = operands(line, 1, 100, "MODEL.h5 and any CONFIG.ini");
+  const auto words =
+      operands(line, 1, 100, "MODEL (.h5, .safetensors, .pth, .pt) and any CONFIG.ini");
   const fs::path model = words.front();
   if (std::ranges::none_of(line.settings, [](const auto& s) { return s.first == "data.test"; }))
     throw ConfigError("m2mkd eval needs --data.test FILE.h5");
   return in_session([&](Session& session) {
     const auto& world = session.world();
-    std::string job_name;
-    const Config config =
-        Config::from_text(on_root(world,
-                                  [&] {
-                                    const Attributes attributes = read_attributes(model);
-                                    const Config found = stored_config(
-                                        model, attributes, {words.begin() + 1, words.end()}, line);
-                                    make_jobs(found);
-                                    return found.text();
-                                  }),
-                          model.string());
-    job_name = on_root(world, [&] { return text_attribute(read_attributes(model), "job"); });
+    const std::string told = on_root(world, [&] {
+      const auto found = evaluated_job(model, {words.begin() + 1, words.end()}, line);
+      make_jobs(found.config);
+      return found.job + "\n" + found.config.text();
+    });
+    const auto job_name = told.substr(0, told.find('\n'));
+    const Config config = Config::from_text(told.substr(job_name.size() + 1), model.string());
     const JobList list = make_jobs(config);
     const Job& job = list.find(job_name);
 

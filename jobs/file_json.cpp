@@ -6,9 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/tensor_names.hpp>
 #include <m2mkd/store/image_file.hpp>
-
-#include "tensor_names.hpp"
 
 namespace m2mkd {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -85,6 +86,33 @@ SeenModel from_shapes(const StagedTensors& tensors, ModelName model,
   return seen;
 }
 
+// What weights do not tell, by the widths that timm and the published Python have
+// (reference/vmoe §2.1, §2.2). `said`: keys that a setting gives.
+void guess(SeenModel& seen, const std::function<bool(const char*)>& said,
+           const std::string& section) {
+  static const std::map<std::int64_t, std::int64_t> standard_heads{
+      {192, 3}, {384, 6}, {768, 12}, {1024, 16}, {1280, 16}};
+  auto& o = seen.options;
+  const auto note = [&](const std::string& what) {
+    seen.guesses.push_back(fmt::format("{}: not in the weights; usual for width {} (--{}.{})", what,
+                                       o.width, section, what.substr(0, what.find(' '))));
+  };
+  const auto heads = standard_heads.find(o.width);
+  seen.heads_known = said("heads") || heads != standard_heads.end();
+  if (!said("heads") && seen.heads_known) {
+    o.heads = heads->second;
+    note(fmt::format("heads = {}", o.heads));
+  }
+  if (!said("top_k") && o.model == ModelName::vmoe && seen.heads_known) {
+    o.top_k = std::min<std::int64_t>(2, o.experts);
+    note(fmt::format("top_k = {}", o.top_k));
+  }
+  if (!said("norm_eps") && o.width == 1280 && !o.qkv_bias) {
+    o.norm_eps = 1e-5;
+    note("norm_eps = 1e-5");
+  }
+}
+
 bool is_stitch(const std::string& key) {
   return key.find(".pre_stitch.") != std::string::npos ||
          key.find(".post_stitch.") != std::string::npos;
@@ -135,18 +163,25 @@ std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std
 
 }  // namespace
 
+ModelName name_model(const StagedTensors& tensors) {
+  const bool experts = std::ranges::any_of(
+      tensors, [](const auto& t) { return t.first.key.find(".moe.") != std::string::npos; });
+  return experts ? ModelName::vmoe : ModelName::vit;
+}
+
 SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<std::int64_t> depths,
-                    const std::string& section,
-                    const std::vector<std::pair<std::string, std::string>>& settings,
+                    const std::string& section, const WrittenSettings& settings,
                     const std::string& source) {
   SeenModel seen = from_shapes(tensors, model, grouping(tensors, std::move(depths)));
   Settings written;
   for (const auto& [key, value] : settings) written.set(key, value, {"command line", 0});
+  const auto find = [&](std::string_view name) {
+    return written.find(section + "." + std::string(name));
+  };
+  guess(
+      seen, [&](const char* name) { return find(name) != nullptr; }, section);
   std::vector<std::string> problems;
-  ModelOptions::keys().read(
-      seen.options,
-      [&](std::string_view name) { return written.find(section + "." + std::string(name)); },
-      problems);
+  ModelOptions::keys().read(seen.options, find, problems);
   for (auto& problem : check(seen.options, seen.image, section))
     problems.push_back(std::move(problem));
   if (!problems.empty()) throw ConfigError(problems);

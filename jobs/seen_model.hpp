@@ -7,17 +7,21 @@
 
 #include <m2mkd/config/settings.hpp>
 #include <m2mkd/nn/models.hpp>
-
-#include "tensor_names.hpp"
+#include <m2mkd/nn/weights.hpp>
 
 namespace m2mkd {
 
-using StagedTensors = std::vector<std::pair<StagedName, at::Tensor>>;
+/// Settings of a model as they were written: "teacher.heads" → "12".
+using WrittenSettings = std::vector<std::pair<std::string, std::string>>;
 
 struct SeenModel {
-  ModelOptions
-      options;  ///< `heads` and `top_k` leave no trace in the weights: 1 unless a setting says more
+  ModelOptions options;
   ImageShape image;
+  /// `heads`, `top_k` and `norm_eps` leave no trace in the weights. Without a setting they are
+  /// timm's and the published models' for such a width, which `guesses` says line by line; heads of
+  /// another width stay unknown (1).
+  bool heads_known = false;
+  std::vector<std::string> guesses;
   bool whole = false;    ///< all stages are there, from the patches to the head
   NamedTensors tensors;  ///< "stages/<i>/<key>" in the model's own order
 };
@@ -26,8 +30,10 @@ struct SeenModel {
 /// or empty: as the names group them. Throws Error unless the tensors are exactly those of the
 /// stages that the file has, stitches included.
 SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<std::int64_t> depths,
-                    const std::string& section,
-                    const std::vector<std::pair<std::string, std::string>>& settings,
+                    const std::string& section, const WrittenSettings& settings,
                     const std::string& source);
+
+/// vmoe where there are experts.
+ModelName name_model(const StagedTensors& tensors);
 
 }  // namespace m2mkd

@@ -17,6 +17,14 @@ std::string shape_text(const at::Tensor& tensor) {
   return fmt::format("({})", fmt::join(tensor.sizes(), ", "));
 }
 
+/// Tensors that depend on the data, and the command that makes them fit other data.
+std::string advice(const std::string& name) {
+  if (name.ends_with("/pos_embed")) return " (m2mkd convert --image-size N resizes it)";
+  if (name.ends_with("/head.weight") || name.ends_with("/head.bias"))
+    return " (m2mkd convert --classes N makes a new head)";
+  return {};
+}
+
 [[noreturn]] void refuse(const Chain& chain, const std::string& source,
                          std::vector<std::string> problems) {
   const auto more = problems.size() > kShown ? problems.size() - kShown : 0;
@@ -55,8 +63,8 @@ LoadReport load(const Chain& chain, const NamedTensors& tensors, const std::stri
     if (sources[found->second]) {
       problems.push_back(fmt::format("{}: given twice, the second time by {}", *wanted, name));
     } else if (target.sizes() != tensor.sizes()) {
-      problems.push_back(fmt::format("{}: shape {} in the file, {} in the model", *wanted,
-                                     shape_text(tensor), shape_text(target)));
+      problems.push_back(fmt::format("{}: shape {} in the file, {} in the model{}", *wanted,
+                                     shape_text(tensor), shape_text(target), advice(*wanted)));
     } else if (*wanted == name) {
       report.copied.push_back(name);
     } else {

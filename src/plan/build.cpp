@@ -6,6 +6,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 
 namespace m2mkd {
@@ -29,6 +30,11 @@ std::string lines(const std::vector<std::string>& names) {
 Chain empty_chain(const std::string& role, int stages) {
   return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
 }
+
+struct StagedFile {
+  NamedTensors tensors;  // "stages/<i>/<key>"
+  std::string digest;
+};
 
 }  // namespace
 
@@ -76,28 +82,49 @@ at::TensorOptions Builder::tensor(const Job& job) const {
       .device(device_);
 }
 
+namespace {
+
+// Given weights of any kind, as stages of these depths; the digest is of the file's own names.
+StagedFile read_given(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
+                      int only_stage) {
+  const WeightFile file = read_weights(path);
+  StagedFile out{{}, file.digest};
+  for (const auto& [name, tensor] : cut_into_stages(file, depths, {}, path.string()))
+    if (only_stage < 0 || name.stage == only_stage || name.stage < 0)
+      out.tensors.emplace_back(name.text('/'), tensor);
+  return out;
+}
+
+StagedFile read_module(const std::filesystem::path& path, int only_stage) {
+  TensorFile file = read_tensor_file(path, [&](const std::string& name) {
+    return only_stage < 0
+               ? is_weight(name)
+               : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
+  });
+  return {std::move(file.tensors), text_attribute(file.attributes, "digest")};
+}
+
+}  // namespace
+
 // A file that another rank published a moment ago may be hidden by a stale cache of the shared file
 // system: a few retries.
-NamedTensors Builder::read(const Source& source, int only_stage) const {
+NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>& depths,
+                           int only_stage) const {
   const auto path = folder_.file(source);
   const auto expected = digests_.find(digest_key(source));
   for (int attempt = 0;; ++attempt) {
     try {
-      const TensorFile file = read_tensor_file(path, [&](const std::string& name) {
-        return only_stage < 0
-                   ? is_weight(name)
-                   : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
-      });
-      const auto digest = text_attribute(file.attributes, "digest");
-      if (expected != digests_.end() && digest != expected->second)
+      StagedFile file = path.extension() == ".h5" ? read_module(path, only_stage)
+                                                  : read_given(path, depths, only_stage);
+      if (expected != digests_.end() && file.digest != expected->second)
         fail(
             "{} has digest {} where {} was announced [the file was changed, or the file system "
             "shows an old one]",
-            path.string(), digest, expected->second);
+            path.string(), file.digest, expected->second);
       if (file.tensors.empty())
         fail("{} holds no tensor of stage {} [was it made by another configuration?]",
              path.string(), only_stage);
-      return file.tensors;
+      return std::move(file.tensors);
     } catch (const Error&) {
       if (attempt == 4 || source.job.empty()) throw;
       std::this_thread::sleep_for(std::chrono::milliseconds(200 << attempt));
@@ -110,10 +137,11 @@ void Builder::broadcast(const Chain& chain) const {
   for (const auto& parameter : parameters(chain)) group_.broadcast(parameter.tensor.detach());
 }
 
-void Builder::load_into(const Chain& chain, const Source& source, int only_stage,
-                        const std::string& what, const AssemblyMap& map) {
+void Builder::load_into(const Chain& chain, const Source& source, const ModelOptions& model,
+                        int only_stage, const std::string& what) {
   if (group_.rank() == 0)
-    load(chain, read(source, only_stage), folder_.file(source).string() + " (" + what + ")", map);
+    load(chain, read(source, model.depths, only_stage),
+         folder_.file(source).string() + " (" + what + ")");
   broadcast(chain);
 }
 
@@ -129,7 +157,7 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
       chain.stages[static_cast<std::size_t>(i)] =
           make_stage(model, job.image_shape(), i, model.width, tensor(job));
   if (weights_ == Weights::files)
-    load_into(chain, source, only_stage, role);
+    load_into(chain, source, model, only_stage, role);
   else
     initialise(chain, job.seed);
   return frozen_[key] = chain;
@@ -157,7 +185,7 @@ Chain Builder::surrounded(const Job& job, const Chain& own) {
 
 Chain Builder::published(const Job& job, const std::filesystem::path& file) {
   const Chain own = bare(job);
-  load_into(own, {"", file}, job.stage, job.name);
+  load_into(own, {"", file}, job.model, job.stage, job.name);
   return surrounded(job, own);
 }
 
@@ -167,14 +195,16 @@ Chain Builder::trained(const Job& job, Attributes& provenance) {
   initialise(chain, job.seed);
   if (weights_ == Weights::random) return chain;
   if (!job.start.file.empty())
-    load_into(chain, job.start, job.stage, chain.role + " start weights");
+    load_into(chain, job.start, job.model, job.stage, chain.role + " start weights");
   if (!job.assembled()) return chain;
   if (group_.rank() == 0) {
     NamedTensors all;
+    const auto& depths = job.model.depths;
     for (std::size_t i = 0; i < job.parts.size(); ++i)
-      for (auto& tensor : read(job.parts[i], static_cast<int>(i))) all.push_back(std::move(tensor));
+      for (auto& tensor : read(job.parts[i], depths, static_cast<int>(i)))
+        all.push_back(std::move(tensor));
     const LoadReport report = job.upcycled()
-                                  ? load(chain, upcycle(read(job.start, -1), job.model),
+                                  ? load(chain, upcycle(read(job.start, depths, -1), job.model),
                                          job.start.job, {}, fresh_in_upcycling)
                                   : load(chain, all, job.name + "'s stage files",
                                          assembly_map(job.model), fresh_in_assembly(job.model));

@@ -1,5 +1,7 @@
 #include "config_keys.hpp"
 
+#include <m2mkd/nn/weights.hpp>
+
 namespace m2mkd {
 
 Keys<RunOptions> run_keys() {
@@ -36,11 +38,22 @@ Keys<SeedOptions> seed_keys() {
 
 Keys<InitOptions> init_keys() {
   using O = InitOptions;
+  const auto weights = [](const std::filesystem::path& path) {
+    return path.empty() ? std::string() : weight_file_complaint(path);
+  };
   Keys<O> k;
-  k.add("meta", &O::meta, "given meta model (module file with all stages) instead of pretraining");
-  k.add("teacher", &O::teacher,
-        "given teacher (module file with all stages) instead of incubation and fine-tuning");
-  k.add("student", &O::student, "start weights of the student's stages instead of random ones");
+  k.add<std::filesystem::path>(
+      "meta", &O::meta,
+      "given meta model (all stages; .h5, .safetensors, .pth, .pt) instead of pretraining",
+      weights);
+  k.add<std::filesystem::path>(
+      "teacher", &O::teacher,
+      "given teacher (all stages, or a whole network, which teacher.depths cuts) instead of "
+      "incubation and fine-tuning",
+      weights);
+  k.add<std::filesystem::path>("student", &O::student,
+                               "start weights of the student's stages instead of random ones",
+                               weights);
   return k;
 }
 

@@ -5,6 +5,7 @@
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/run.hpp>
@@ -46,7 +47,8 @@ Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folde
         fail("{} needs {}, which is not there [{}]", job->name, path.string(),
              source.job.empty() ? "a given file"
                                 : "job " + source.job + " has not finished: run it first");
-      digests[digest_key(source)] = text_attribute(read_attributes(path), "digest");
+      if (const auto key = digest_key(source); !digests.contains(key))
+        digests[key] = weights_digest(path);
     }
   return digests;
 }

@@ -96,4 +96,15 @@ std::string list_digest(const std::vector<TensorInfo>& tensors) {
   return xxh3_hex(all);
 }
 
+std::string tensors_digest(const NamedTensors& tensors) {
+  std::vector<TensorInfo> list;
+  for (const auto& [name, tensor] : tensors) {
+    const auto data = tensor.detach().to(at::kCPU).contiguous();
+    list.push_back({name, dtype_name(data.scalar_type()), data.sizes().vec(),
+                    xxh3_hex(data.data_ptr(), data.nbytes()),
+                    static_cast<std::int64_t>(data.nbytes())});
+  }
+  return list_digest(list);
+}
+
 }  // namespace m2mkd

@@ -8,7 +8,9 @@
 #include <sys/resource.h>
 
 #include <m2mkd/store/image_file.hpp>
+#include <m2mkd/store/safetensors.hpp>
 #include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/torch_file.hpp>
 
 #include "scratch.hpp"
 
@@ -57,6 +59,17 @@ TEST_F(FullDiskTest, OldFileSurvivesAndSpaceComesBack) {
   expect_untouched(test::message_of([&] { write_tensor_file(path_, filled(1'000'000, 2)); }));
   write_tensor_file(path_, filled(100'000, 3));
   EXPECT_TRUE(verify_tensor_file(path_).empty());
+}
+
+TEST_F(FullDiskTest, ExchangeFilesLeaveNothing) {
+  const auto tensors = filled(1'000'000, 2).tensors;
+  for (const auto& message :
+       {test::message_of([&] { write_torch_file(small_ / "a.pth", tensors); }),
+        test::message_of([&] {
+          write_safetensors(small_ / "a.safetensors", {{}, tensors});
+        })})
+    EXPECT_THAT(message, HasSubstr("No space left on device"));
+  EXPECT_EQ(files_in(small_), 0U);
 }
 
 TEST_F(FullDiskTest, ManySmallTensorsAreNotLostSilently) {

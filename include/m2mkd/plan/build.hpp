@@ -56,15 +56,17 @@ class Builder {
   /// Chain, teachers, options and file names; `provenance` is completed by identity, parents and
   /// the load reports.
   Task task(const Job& job, Attributes provenance);
-  /// The job's network with the weights of its published file: what an evaluation needs.
+  /// The job's network with the weights of its published file, or of any file of weights: what an
+  /// evaluation needs.
   Chain published(const Job& job, const std::filesystem::path& file);
 
  private:
   Chain frozen(const std::string& role, const ModelOptions& model, const Job& job,
                const Source& source, int only_stage);
-  void load_into(const Chain& chain, const Source& source, int only_stage, const std::string& what,
-                 const AssemblyMap& map = {});
-  NamedTensors read(const Source& source, int only_stage) const;
+  void load_into(const Chain& chain, const Source& source, const ModelOptions& model,
+                 int only_stage, const std::string& what);
+  NamedTensors read(const Source& source, const std::vector<std::int64_t>& depths,
+                    int only_stage) const;
   void broadcast(const Chain& chain) const;
   Chain bare(const Job& job) const;
   Chain trained(const Job& job, Attributes& provenance);

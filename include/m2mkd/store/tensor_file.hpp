@@ -64,6 +64,9 @@ std::vector<TensorInfo> list_tensors(const std::filesystem::path& path);
 /// sound.
 std::vector<std::string> verify_tensor_file(const std::filesystem::path& path);
 
+/// The digest that a file of exactly these tensors has, without writing one.
+std::string tensors_digest(const NamedTensors& tensors);
+
 /// Typed access; throws Error naming the attribute when absent or of another type. An integer is
 /// also a number.
 std::string text_attribute(const Attributes& attributes, const std::string& name);

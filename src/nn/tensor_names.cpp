@@ -1,11 +1,10 @@
-#include "tensor_names.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <numeric>
 #include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/tensor_names.hpp>
 
 namespace m2mkd {
 

@@ -1,0 +1,112 @@
+#include "foreign_model.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/config.hpp>
+
+#include "weight_edits.hpp"
+
+namespace m2mkd {
+
+namespace {
+
+// Keys of ModelOptions that leave no trace in the weights, from a module file's own configuration.
+WrittenSettings stored_settings(const WeightFile& file, const std::string& section) {
+  if (!file.attributes.contains("config") || !file.attributes.contains("network")) return {};
+  const auto config = Config::from_text(text_attribute(file.attributes, "config"), "stored");
+  const auto model = config.model(text_attribute(file.attributes, "network"),
+                                  text_attribute(file.attributes, "method"));
+  WrittenSettings settings;
+  const auto keys = ModelOptions::keys();
+  for (const auto& key : keys.keys())
+    if (std::set<std::string>{"heads", "top_k", "norm_eps"}.contains(key.name))
+      settings.emplace_back(section + "." + key.name, key.print(model));
+  return settings;
+}
+
+std::int64_t count_blocks(const WeightFile& file) {
+  std::set<std::int64_t> blocks;
+  for (const auto& [name, tensor] : file.tensors)
+    if (const auto block = block_of(name)) blocks.insert(*block);
+  return static_cast<std::int64_t>(blocks.size());
+}
+
+// The head as a fresh network of this section and seed has it.
+void fill_head(ForeignModel& model, const ForeignRequest& request) {
+  auto& o = model.seen.options;
+  Chain chain{request.section, std::vector<StagePtr>(o.depths.size()), {}};
+  chain.stages.back() = make_stage(o, model.seen.image, o.stages() - 1, o.width,
+                                   at::dtype(at::kFloat).device(at::kCPU));
+  initialise(chain, request.seed);
+  const auto fresh = state(chain);
+  for (auto& [name, tensor] : model.seen.tensors) {
+    if (!name.ends_with("/head.weight")) continue;
+    const auto found = std::ranges::find(fresh, name, [](const auto& t) { return t.first; });
+    tensor.copy_(found->second);
+  }
+}
+
+}  // namespace
+
+std::string model_section(const WrittenSettings& settings) {
+  std::vector<std::string> sections;
+  for (const auto* section : {"meta", "teacher", "student"})
+    if (std::ranges::any_of(settings, [&](const auto& s) {
+          return s.first.starts_with(std::string(section) + ".");
+        }))
+      sections.emplace_back(section);
+  if (sections.size() > 1)
+    throw ConfigError(
+        "a file holds one network: give settings of meta, teacher or student, not of several");
+  return sections.empty() ? "student" : sections.front();
+}
+
+ForeignModel read_foreign(const ForeignRequest& request) {
+  ForeignModel model;
+  model.file = read_weights(request.path);
+  const auto source = request.path.string();
+  if (model.file.tensors.empty()) fail("'{}' holds no stages and no tensors of a network", source);
+  const bool staged = std::ranges::any_of(
+      model.file.tensors, [](const auto& t) { return parse_staged(t.first).has_value(); });
+  auto depths = request.stages.empty() ? model.file.depths : request.stages;
+  if (depths.empty() && request.one_stage && !staged) depths = {count_blocks(model.file)};
+  auto tensors = cut_into_stages(model.file, depths, request.only, source);
+  if (request.only) depths = request.stages;  // the file's are those of another place
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    model.origins[tensors[i].first.text('/')] = model.file.tensors[i].first;
+
+  if (request.image_size) resize_positions(tensors, *request.image_size, model.notes);
+  const bool new_head = request.classes && replace_head(tensors, *request.classes, model.notes);
+  auto settings = stored_settings(model.file, request.section);
+  settings.insert(settings.end(), request.settings.begin(), request.settings.end());
+  model.seen = see_model(tensors, request.model.value_or(name_model(tensors)), depths,
+                         request.section, settings, source);
+  if (new_head) fill_head(model, request);
+  return model;
+}
+
+Attributes foreign_attributes(const ForeignRequest& request, const SeenModel& seen) {
+  const auto& first = seen.tensors.front().first;
+  Attributes attributes{
+      {"job", std::string("final.e2e")},
+      {"phase", std::string("final")},
+      {"network", std::string("student")},
+      {"stage", seen.whole ? std::int64_t{-1} : std::int64_t{parse_staged(first)->stage}},
+      {"method", std::string("e2e")},
+      {"converted_from", request.path.filename().string()},
+      {"data.channels", seen.image.channels},
+      {"data.image_size", seen.image.size},
+      {"data.classes", seen.image.classes}};
+  if (!seen.whole || !seen.heads_known) return attributes;
+  std::string ini = "[run]\nmethods = e2e\n[student]\n";
+  const auto keys = ModelOptions::keys();
+  for (const auto& key : keys.keys()) ini += key.name + " = " + key.print(seen.options) + "\n";
+  attributes["config"] = Config::from_text(ini, "settings of the converted model").text();
+  return attributes;
+}
+
+}  // namespace m2mkd

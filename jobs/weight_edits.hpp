@@ -1,0 +1,23 @@
+#pragma once
+// What may be changed in given weights so that they fit other data.
+
+#include <string>
+
+#include <m2mkd/nn/weights.hpp>
+
+namespace m2mkd {
+
+/// What was done to the tensors, by their name "stages/<i>/<key>".
+using EditNotes = std::map<std::string, std::string>;
+
+/// The position embedding for images of `image_size` pixels: bicubic on the square grid of patches,
+/// align_corners = false, the class token's row kept (reference/vmoe §1.7). Of equal size it stays
+/// as it is. Throws Error when there is none, its grid is no square, or the patches do not divide
+/// the image.
+void resize_positions(StagedTensors& tensors, std::int64_t image_size, EditNotes& notes);
+
+/// A head of `classes` rows: where the file has another one or none beside its last norm, an empty
+/// one, to be filled by its own rule. True when it was replaced.
+bool replace_head(StagedTensors& tensors, std::int64_t classes, EditNotes& notes);
+
+}  // namespace m2mkd
