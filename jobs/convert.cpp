@@ -22,8 +22,7 @@ std::int64_t positive_flag(const CommandLine& line, const std::string& flag) {
   return number;
 }
 
-ForeignRequest read_request(const CommandLine& line) {
-  const auto words = operands(line, 2, 2, "IN and OUT");
+ForeignRequest read_request(const std::vector<std::string>& words, const CommandLine& line) {
   for (const auto& word : words)
     if (const auto complaint = weight_file_complaint(word); !complaint.empty())
       throw ConfigError("'" + word + "' " + complaint);
@@ -59,7 +58,8 @@ ForeignRequest read_request(const CommandLine& line) {
 }  // namespace
 
 ExitCode convert_command(const CommandLine& line) {
-  const auto outcome = convert(read_request(line), line.words[1]);
+  const auto words = operands(line, 2, 2, "IN and OUT");
+  const auto outcome = convert(read_request(words, line), words[1]);
   for (const auto& text : outcome.lines) fmt::print("{}\n", text);
   fmt::print("{}\n", outcome.summary);
   return ExitCode::finished;

@@ -37,12 +37,12 @@ std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& at
   return settings;
 }
 
-// Settings of the files and flags as they were written, later ones last.
+// Settings of the files and flags as they were written, later ones last; wrong ones are refused.
 WrittenSettings written_settings(const std::vector<std::string>& files, const CommandLine& line) {
+  Config::read({files.begin(), files.end()}, line.settings);
   Settings settings;
-  std::vector<std::string> problems;
+  std::vector<std::string> problems;  // there are none left
   for (const auto& file : files) settings.add_file(file, problems);
-  if (!problems.empty()) throw ConfigError(problems);
   WrittenSettings written;
   for (const auto& [key, setting] : settings.all()) written.emplace_back(key, setting.value);
   written.insert(written.end(), line.settings.begin(), line.settings.end());

@@ -53,6 +53,8 @@ ListPlace find_list(const InFile& file) {
   if (at == std::string::npos) fail("its archive has no list of entries at its end (truncated?)");
   ListPlace list{place(number<std::uint32_t>(tail, at + 16), file),
                  place(number<std::uint32_t>(tail, at + 12), file)};
+  if (number<std::uint16_t>(tail, at + 20) != tail.size() - at - kEnd)
+    fail("its archive does not end where its last record says (truncated?)");
   const auto end = tail_begin + static_cast<std::int64_t>(at);
   if (end < kLocator) return list;
   const auto locator = part(file, end - kLocator, kLocator);

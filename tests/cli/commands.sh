@@ -216,15 +216,14 @@ says 1 "blocks.0.mlp.fc2.weight: shape" convert shape.safetensors f.h5 --model v
 says 1 "shape (48, 16) in the file, (96, 32) in the model" convert foreign.safetensors f.h5 --model vit --stages 2,2 --teacher.width 32
 says 1 "no such tensor" convert final.m2mkd.safetensors f.h5 --model vit
 says 1 "truncated" convert cut.safetensors f.h5 --model vit
-says 2 "supported suffixes are .h5 and .safetensors" convert model.pth f.h5 --model vit
-says 2 "one of IN and OUT" convert run0/modules/finetune.h5 f.h5 --model vit
+says 2 "must end in .h5, .safetensors, .pth or .pt" convert model.bin f.h5 --model vit
 says 2 "needs --model NAME, one of: vit vmoe" convert foreign.safetensors f.h5
 says 2 "not one of: vit, vmoe" convert foreign.safetensors f.h5 --model resnet
 says 2 "teacher.widht" convert foreign.safetensors f.h5 --model vit --teacher.widht 3
 says 1 "No such file" convert none.safetensors f.h5 --model vit
 says 1 "not 'm2mkd'" convert data/test.h5 f.safetensors --model vit
 check "nothing was written by refused conversions" test ! -e f.h5
-says 0 "teacher.heads N adds it" convert foreign.safetensors f.h5 --model vit --stages 2,2 --teacher.width 16
+says 0 "teacher.heads N does" convert foreign.safetensors f.h5 --model vit --stages 2,2 --teacher.width 16
 check "weights from elsewhere have the same digest" test "$(digest f.h5)" = "$(digest run0/modules/finetune.h5)"
 says 0 "stages of 1 3 blocks" convert foreign.safetensors uneven.h5 --model vit --teacher.depths "1 3"
 says 0 "stages of 2 2 blocks" convert foreign.safetensors full.h5 --model vit --stages 2,2 --teacher.heads 2

@@ -115,6 +115,11 @@ def main():
     with torch.no_grad():
         logits = model(images)
 
+    # The position embedding for images of 24 x 24, as the published Python resizes it (reference/vmoe §1.7).
+    grid = state["pos_embed"][:, 1:].reshape(1, 4, 4, WIDTH).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=(6, 6), mode="bicubic", align_corners=False).permute(0, 2, 3, 1).flatten(1, 2)
+    resized = torch.cat([state["pos_embed"][:, :1], grid], 1)
+
     torch.save(state, at("deit.pth"))
     # Before torch 1.6, as DeiT's own releases are; `args` as its training script stores them.
     args = argparse.Namespace(lr=5e-4, model="deit", device="cuda", clip_grad=None, sizes=[16, 16])
@@ -152,11 +157,6 @@ def main():
     model.load_state_dict({k.removeprefix("module."): v.float() for k, v in half.items()})
     with torch.no_grad():
         logits_half = model(images)
-
-    # The position embedding for images of 24 x 24, as the published Python resizes it (reference/vmoe §1.7).
-    grid = state["pos_embed"][:, 1:].reshape(1, 4, 4, WIDTH).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, size=(6, 6), mode="bicubic", align_corners=False).permute(0, 2, 3, 1).flatten(1, 2)
-    resized = torch.cat([state["pos_embed"][:, :1], grid], 1)
 
     for name, array in {"images": images, "logits": logits, "logits_half": logits_half, "resized": resized}.items():
         np.save(at(name + ".npy"), array.numpy().astype(np.float32))

@@ -1,7 +1,10 @@
 // A whole recipe, each job trained for one step: what is built is what was published.
 
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
+#include <m2mkd/store/safetensors.hpp>
+#include <m2mkd/store/torch_file.hpp>
 
 #include "plan/small_config.hpp"
 #include "support/small_training.hpp"
@@ -115,6 +118,51 @@ TEST_F(Build, ATeachersStageComesFromTheFinetunedTeacher) {
                              }).tensors;
   EXPECT_THAT(unequal(state({"", {nullptr, task.teachers[0].stages[1]}, nullptr}), stage),
               IsEmpty());
+}
+
+// init.* takes any kind of file: whole under flat names, or some stages; numbers are converted.
+TEST_F(Build, GivenWeightsOfEveryKindAreThoseOfTheModuleFile) {
+  const Job& job = list->find("finetune");
+  NamedTensors flat, doubles, part;
+  for (const auto& [name, tensor] : read_tensor_file(run.module("finetune")).tensors) {
+    const auto staged = parse_staged(name).value();
+    flat.emplace_back(flat_name(staged, job.model.depths), tensor);
+    doubles.emplace_back(flat.back().first, tensor.to(at::kDouble));
+    if (staged.stage == 1) part.emplace_back(staged.text('.'), tensor);
+  }
+  write_torch_file(folder / "flat.pth", flat);
+  write_safetensors(folder / "flat.safetensors", {{}, flat});
+  write_torch_file(folder / "double.pt", doubles);
+  for (const auto* name : {"flat.pth", "flat.safetensors", "double.pt"}) {
+    const Chain chain = builder().published(job, folder / name);
+    EXPECT_THAT(unequal(state(chain), trained.at("finetune")), IsEmpty()) << name;
+  }
+  write_torch_file(folder / "part.pth", part);
+  const Chain one = builder().published(list->find("incubate.1"), folder / "part.pth");
+  EXPECT_THAT(unequal(state({"", {nullptr, one.stages[1]}, nullptr}),
+                      read_tensor_file(
+                          run.module("finetune"),
+                          [](const std::string& name) { return name.starts_with("stages/1/"); })
+                          .tensors),
+              IsEmpty());
+  EXPECT_THROW(builder().published(job, folder / "part.pth"), Error);
+}
+
+TEST_F(Build, WeightsForOtherDataAreRefusedWithTheCommandThatHelps) {
+  const Job& job = list->find("finetune");
+  NamedTensors tensors = read_tensor_file(run.module("finetune")).tensors;
+  for (auto& [name, tensor] : tensors) {
+    if (name.ends_with("head.bias")) tensor = at::zeros({7});
+    if (name.ends_with("pos_embed")) tensor = at::zeros({1, 17, tensor.size(2)});
+  }
+  write_tensor_file(folder / "other.h5", {{}, tensors});
+  try {
+    builder().published(job, folder / "other.h5");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("m2mkd convert --image-size N"),
+                                    HasSubstr("m2mkd convert --classes N")));
+  }
 }
 
 TEST_F(Build, RefusesAFileOfAnotherDigest) {

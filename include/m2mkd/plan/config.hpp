@@ -88,8 +88,7 @@ struct SeedOptions {
   std::int64_t pretrain = -1, teacher = -1, distill = -1, final = -1;
 };
 
-/// Weights that are given rather than trained: .h5, .safetensors, .pth, .pt (nn/weights.hpp).
-/// Empty: none.
+/// Weights that are given rather than trained: files of any kind (nn/weights.hpp). Empty: none.
 struct InitOptions {
   std::filesystem::path meta, teacher, student;
 };
