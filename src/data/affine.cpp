@@ -8,6 +8,8 @@
 
 #include <m2mkd/data/image.hpp>
 
+#include "each_channel.hpp"
+
 namespace m2mkd {
 namespace {
 
@@ -29,11 +31,12 @@ struct Neighbours {
   std::int64_t place[4];
   double fraction;
 
+  // 0 <= x < size
   Neighbours(double x, std::int64_t size) {
-    const double whole = std::floor(x - 0.5);
-    fraction = x - 0.5 - whole;
-    for (int k = 0; k < 4; ++k)
-      place[k] = std::clamp<std::int64_t>(static_cast<std::int64_t>(whole) + k - 1, 0, size - 1);
+    const double from_centre = x - 0.5;
+    const std::int64_t below = from_centre < 0 ? -1 : static_cast<std::int64_t>(from_centre);
+    fraction = from_centre - static_cast<double>(below);
+    for (int k = 0; k < 4; ++k) place[k] = std::clamp<std::int64_t>(below + k - 1, 0, size - 1);
   }
 };
 
@@ -45,13 +48,13 @@ void sample(const Image& in, const Neighbours& x, const Neighbours& y, std::uint
     return cubic(v[x.place[0] * C], v[x.place[1] * C], v[x.place[2] * C], v[x.place[3] * C],
                  x.fraction);
   };
-  for (int c = 0; c < C; ++c) {
+  each_channel<C>([&](int c) {
     // At fraction 0 the cubic is its second value exactly: shears and translations need one row.
     const double value = y.fraction == 0 ? along_row(1, c)
                                          : cubic(along_row(0, c), along_row(1, c), along_row(2, c),
                                                  along_row(3, c), y.fraction);
     out[c] = static_cast<std::uint8_t>(std::clamp(value, 0.0, 255.0));
-  }
+  });
 }
 
 template <int C>

@@ -7,6 +7,8 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/data/image.hpp>
 
+#include "each_channel.hpp"
+
 namespace m2mkd {
 namespace {
 
@@ -72,25 +74,29 @@ void resize_row(const std::uint8_t* in, const Taps& taps, std::uint8_t* out) {
     std::int32_t sum[C];
     std::fill_n(sum, C, 1 << (fraction_bits - 1));
     for (std::int64_t k = 0; k < taps.count[i]; ++k, v += C)
-      for (int c = 0; c < C; ++c) sum[c] += w[k] * v[c];
-    for (int c = 0; c < C; ++c) out[c] = to_byte(sum[c]);
+      each_channel<C>([&](int c) { sum[c] += w[k] * v[c]; });
+    each_channel<C>([&](int c) { out[c] = to_byte(sum[c]); });
   }
 }
 
-// out[x] = sum of weight[k] * in[x + k * stride], a strip of columns at a time.
+// out[x] = sum over k of weight[k] * in[x + k * stride], for N columns x.
+template <int N>
+void blend_columns(const std::uint8_t* in, std::int64_t stride, std::int64_t rows,
+                   const std::int32_t* weight, std::uint8_t* out) {
+  std::int32_t sum[N];
+  std::fill_n(sum, N, 1 << (fraction_bits - 1));
+  for (; rows > 0; --rows, ++weight, in += stride)
+    for (int x = 0; x < N; ++x) sum[x] += *weight * in[x];
+  for (int x = 0; x < N; ++x) out[x] = to_byte(sum[x]);
+}
+
 void blend_rows(const std::uint8_t* in, std::int64_t stride, std::int64_t rows,
                 const std::int32_t* weight, std::uint8_t* out) {
-  constexpr std::int64_t strip = 64;
-  std::int32_t sum[strip];
-  for (std::int64_t begin = 0; begin < stride; begin += strip) {
-    const std::int64_t columns = std::min(strip, stride - begin);
-    std::fill_n(sum, strip, 1 << (fraction_bits - 1));
-    for (std::int64_t k = 0; k < rows; ++k) {
-      const std::uint8_t* v = in + k * stride + begin;
-      for (std::int64_t x = 0; x < columns; ++x) sum[x] += weight[k] * v[x];
-    }
-    for (std::int64_t x = 0; x < columns; ++x) out[begin + x] = to_byte(sum[x]);
-  }
+  constexpr int strip = 32;  // a fixed number, so that the compiler uses vector instructions
+  std::int64_t x = 0;
+  for (; x + strip <= stride; x += strip)
+    blend_columns<strip>(in + x, stride, rows, weight, out + x);
+  for (; x < stride; ++x) blend_columns<1>(in + x, stride, rows, weight, out + x);
 }
 
 bool inside(const Box& box, std::int64_t height, std::int64_t width) {

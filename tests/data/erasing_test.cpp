@@ -47,6 +47,17 @@ TEST(Erasing, BoxesHaveTheStatedGeometry) {
   lefts.expect();
 }
 
+TEST(Erasing, ReachesEveryPixelOfASmallImage) {
+  std::vector<std::int64_t> places(12);
+  Random random(35, Purpose::test);
+  for (int i = 0; i < 4000; ++i) {
+    const Box box = draw_erasing(3, 4, 1, random).box;
+    if (box.height == 1 && box.width == 1)
+      ++places.at(static_cast<std::size_t>(box.top * 4 + box.left));
+  }
+  test::expect_even(places);
+}
+
 TEST(Erasing, FillsItsBoxInEveryChannelWithIndependentNormals) {
   const Erasing drawn{true, {3, 2, 20, 11}};
   constexpr std::int64_t C = 3, H = 30, W = 17;

@@ -101,6 +101,16 @@ TEST(ResizedCrop, TinyImagesGiveNonEmptyParts) {
     }
 }
 
+TEST(ResizedCrop, TheWholeImageIsAPart) {
+  for (std::uint64_t key = 0; key < 20; ++key) {
+    Random random(26, Purpose::test, key), other = random;
+    const Box box = draw_resized_crop(3, 3, 1, random);  // sides of 2.6 to 3.46 round to 3
+    EXPECT_EQ(box.height * box.width, 9);
+    other.uniform(), other.uniform(), other.below(1), other.below(1);  // the first try fits
+    EXPECT_EQ(random.bits(), other.bits());
+  }
+}
+
 TEST(TrainTransform, TakesTheDocumentedDrawsInTheirOrder) {
   const TransformOptions options = published();
   Scratch scratch, other_scratch;
