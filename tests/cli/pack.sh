@@ -174,8 +174,8 @@ P
   says 1 "nothing/train: no such folder" folder --source-dir nothing --out x
   cp -r tree broken
   head -c 100 tree/train/n02/9.jpg >broken/train/n02/9.jpg && echo no image >broken/train/n10/9.jpg
-  says 1 "broken/train/n02/9.jpg: .*; 2 file(s) in all cannot be decoded as JPEG: .*n02/9.jpg, .*n10/9.jpg" folder --source-dir broken --out x
-  check "no file from a broken source" test ! -e x/train.h5
+  says 1 "broken/train/n02/9.jpg: .*; 2 file(s) in all cannot be decoded as JPEG: .*n02/9.jpg, .*n10/9.jpg" folder --source-dir broken --out xb
+  check "no file from a broken source" test ! -e xb/train.h5
   for k in 1 2 3 4; do cp tree/train/n02/9.jpg "tree/train/n02/$k.png"; done
   says 1 "4 images are not JPEG: .*1.png, .*2.png, .*3.png, …: convert them" folder --source-dir tree --out x
 else

@@ -19,7 +19,7 @@ std::int64_t steps_per_epoch(const DataOptions& data, std::int64_t images, std::
 std::string sampling_problem(const DataOptions& data, std::int64_t images, std::int64_t batch);
 
 /// What torch.randperm(n, generator=torch.Generator().manual_seed(seed)) gives on a CPU: MT19937,
-/// place i exchanged with place i + bits mod (n - i). n < 2^32.
+/// place i exchanged with place i + bits mod (n - i). n < 2^32 / 20 (torch takes more bits beyond).
 std::vector<std::int64_t> torch_permutation(std::int64_t n, std::uint32_t seed);
 
 /// One showing of a sample.
