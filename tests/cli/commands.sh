@@ -156,17 +156,20 @@ says 0 "other has other settings than run0.*lr" report run0 other
 
 # --- convert: there and back is bit-identical; flat, staged and stitched; files from elsewhere.
 digest() { "$m2mkd" inspect "$1" --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["attributes"]["digest"])'; }
-back() { # back FILE.h5 MODEL: there and back
-  local name
+back() { # back FILE.h5 MODEL [STAGES]: there and back, by way of both other kinds; a .pth file does not tell the stages of a whole network
+  local name stages=(${3:+--stages "$3"})
   name=$(basename "$1" .h5)
   says 0 "tensors" convert "$1" "$name.safetensors" --model "$2"
   says 0 "attributes as before" convert "$name.safetensors" "$name.h5" --model "$2"
   check "$name: the same digest" test "$(digest "$1")" = "$(digest "$name.h5")"
   says 0 "all digests match" inspect "$name.h5" --verify
+  says 0 "tensors" convert "$1" "$name.pth" --model "$2"
+  says 0 "tensors" convert "$name.pth" "$name.pth.h5" --model "$2" "${stages[@]}"
+  check "$name by way of .pth: the same digest" test "$(digest "$1")" = "$(digest "$name.pth.h5")"
 }
 "$m2mkd" run "$smoke" --run.dir wide --student.width 32 --run.jobs pretrain,incubate,finetune,distill.1 "${short[@]}" >log 2>&1 || { cat log; exit 1; }
-back run0/modules/final.m2mkd.h5 vmoe
-back run0/modules/finetune.h5 vit
+back run0/modules/final.m2mkd.h5 vmoe 1,1
+back run0/modules/finetune.h5 vit 2,2
 back run0/modules/distill.0.h5 vmoe
 back wide/modules/distill.1.h5 vmoe
 "$m2mkd" run "$smoke" --run.dir kept --run.jobs pretrain --train.keep_checkpoints true --train.precision fp64 "${short[@]}" >log 2>&1 ||
