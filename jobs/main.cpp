@@ -55,7 +55,13 @@ ExitCode dispatch(const std::vector<std::string>& arguments) {
                       " (m2mkd --help lists them)");
   }
   if (std::ranges::count(arguments, "--help") > 0) return print(command->help);
-  return command->run(split_command_line(arguments, command->value_flags, command->switches));
+  // The setting without a section is a flag without a dot.
+  auto flags = command->value_flags;
+  flags.emplace_back("compat");
+  CommandLine line = split_command_line(arguments, flags, command->switches);
+  if (const auto compat = line.flags.extract("compat"))
+    line.settings.emplace_back("compat", compat.mapped());
+  return command->run(line);
 }
 
 // Large temporaries come and go with every step: keep their memory instead of mapping it anew each

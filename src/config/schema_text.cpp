@@ -17,6 +17,10 @@ std::string comment(std::string_view text) {
   }
 }
 
+std::string header(const Schema::Section& section) {
+  return section.name.empty() ? "" : "[" + section.name + "]\n";
+}
+
 std::string section_comment(const Schema::Section& section) {
   std::string text = comment(section.title);
   if (!section.inherits.empty())
@@ -33,7 +37,7 @@ std::string section_comment(const Schema::Section& section) {
 std::string Schema::defaults() const {
   std::string text;
   for (const auto& section : sections_) {
-    text += (text.empty() ? "" : "\n") + section_comment(section) + "[" + section.name + "]\n";
+    text += (text.empty() ? "" : "\n") + section_comment(section) + header(section);
     for (const auto& line : section.lines)
       text += comment(line.help + " (" + line.type + ")") + (section.inherits.empty() ? "" : "# ") +
               ini_line(line.key, line.value);
@@ -57,9 +61,10 @@ std::string Schema::resolved(const Settings& settings) const {
   std::string complete;
   for (const auto& section : sections_) {
     if (!section.inherits.empty()) continue;
-    complete += "\n[" + section.name + "]\n";
+    complete += "\n" + header(section);
     for (const auto& line : section.lines) {
-      const Setting* setting = settings.find(section.name + "." + line.key);
+      const Setting* setting =
+          settings.find(section.name.empty() ? line.key : section.name + "." + line.key);
       complete += ini_line(line.key, setting ? setting->value : line.value);
     }
   }

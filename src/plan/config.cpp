@@ -113,10 +113,10 @@ Config Config::from_text(const std::string& ini, const std::string& source) {
 
 // Beneath everything that is written.
 void Config::add_published(std::vector<std::string>& problems) {
-  const Setting* compat = settings_.find("run.compat");
+  const Setting* compat = settings_.find("compat");
   if (compat == nullptr || compat->value != enum_name(Compat::published)) return;
   Settings preset;
-  preset.add_ini(published_switches, "run.compat = published", problems);
+  preset.add_ini(published_switches, "compat = published", problems);
   for (const auto& [key, setting] : preset.all())
     if (settings_.find(key) == nullptr) settings_.set(key, setting.value, setting.origin);
 }
@@ -188,6 +188,9 @@ void Config::validate(std::vector<std::string>& problems) {
     check_method("final.flops_of", parse(final_keys(), "final", false).flops_of);
     parse(hybrid_keys(), "hybrid", false);
     if (c.empty()) {
+      GlobalOptions global;
+      global_keys().read(
+          global, [&](std::string_view name) { return settings_.find(name); }, problems);
       run = parse(run_keys(), "run", false);
       machine = parse(machine_keys(), "machine", false);
       seeds_ = parse(seed_keys(), "seed", false);

@@ -4,6 +4,14 @@
 
 namespace m2mkd {
 
+Keys<GlobalOptions> global_keys() {
+  using O = GlobalOptions;
+  Keys<O> k;
+  k.add("compat", &O::compat,
+        "published: all switches as in the published Python (docs/fidelity.md), unless written");
+  return k;
+}
+
 Keys<RunOptions> run_keys() {
   using O = RunOptions;
   Keys<O> k;
@@ -16,8 +24,6 @@ Keys<RunOptions> run_keys() {
         at_least<std::int64_t>(0));
   k.add("redo", &O::redo, "train jobs anew whose settings changed");
   k.add("extend", &O::extend, "go on with finished jobs whose schedule became longer");
-  k.add("compat", &O::compat,
-        "published: all switches as in the published Python (docs/fidelity.md), unless written");
   k.add("note", &O::note, "a sentence that is printed under the comparison table");
   k.add("watchdog_seconds", &O::watchdog_seconds, "abort when nothing moves for so long; 0: never",
         at_least(0.0));
@@ -122,6 +128,7 @@ Keys<HybridOptions> hybrid_keys() {
 const Schema& schema() {
   static const Schema instance = [] {
     Schema s;
+    s.section("", "For everything; these keys stand before all sections", global_keys());
     s.section("run", "What to run and where", run_keys());
     s.section("seed", "Seeds of the phases", seed_keys());
     s.section("init", "Weights that are given rather than trained", init_keys(), {}, true);

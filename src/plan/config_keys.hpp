@@ -10,6 +10,7 @@ Keys<SeedOptions> seed_keys();
 Keys<InitOptions> init_keys();
 Keys<MachineOptions> machine_keys();
 Keys<IncubateOptions> incubate_keys();
+Keys<GlobalOptions> global_keys();
 Keys<FinetuneOptions> finetune_keys();
 Keys<DistillOptions> distill_keys();
 Keys<FinalOptions> final_keys();

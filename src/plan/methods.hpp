@@ -44,7 +44,7 @@ finetune.flops_of = m2mkd
 final.start = upcycle
 )";
 
-/// run.compat = published: reference/vmoe §3, §4, §8. One line per switch, so that each can be set
+/// compat = published: reference/vmoe §3, §4, §8. One line per switch, so that each can be set
 /// back alone.
 inline constexpr const char* published_switches = R"(
 [train]

@@ -143,5 +143,25 @@ TEST(Schema, ResolvedReadsBackToItself) {
   }
 }
 
+TEST(Schema, HasKeysBeforeAllSections) {
+  struct Global {
+    std::int64_t compat = 0;
+  };
+  Keys<Global> global;
+  global.add("compat", &Global::compat, "for everything");
+  Keys<Distill> distill;
+  distill.add("alpha", &Distill::alpha, "weight");
+  Schema s;
+  s.section("", "Everything", global);
+  s.section("distill", "One pair", distill);
+  const auto set = settings_of("compat = 3\n[distill]\nalpha = 1\n");
+  EXPECT_THAT(s.unknown(set, {}, {}), IsEmpty());
+  EXPECT_THAT(s.resolved(set), HasSubstr("compat = 3\n\n[distill]\nalpha = 1\n"));
+  EXPECT_EQ(s.resolved(settings_of(s.resolved(set))), s.resolved(set));
+  EXPECT_THAT(s.unknown(settings_of(s.defaults()), {}, {}), IsEmpty());
+  EXPECT_THAT(s.unknown(settings_of("compta = 3\n"), {}, {}),
+              ElementsAre(HasSubstr("did you mean 'compat'?")));
+}
+
 }  // namespace
 }  // namespace m2mkd

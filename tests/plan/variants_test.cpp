@@ -52,7 +52,7 @@ TEST(DenseIncubation, IncubatesADenseStudent) {
 
 TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
   const auto at = [](const Config& c, Phase phase) { return c.train(phase, ""); };
-  const Config none = small_config(), all = small_config({{"run.compat", "published"}});
+  const Config none = small_config(), all = small_config({{"compat", "published"}});
   const auto d = at(none, Phase::distill), p = at(all, Phase::distill);
   EXPECT_EQ(d.objective.kd_per, KdPer::sample);
   EXPECT_EQ(p.objective.kd_per, KdPer::element);
@@ -84,7 +84,7 @@ TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
   EXPECT_EQ(all.model("student", "").expert_init, ExpertInit::published);
 
   const Config one = small_config(
-      {{"run.compat", "published"}, {"train.kd_per", "sample"}, {"distill.lr_batch", "0"}});
+      {{"compat", "published"}, {"train.kd_per", "sample"}, {"distill.lr_batch", "0"}});
   EXPECT_EQ(at(one, Phase::distill).objective.kd_per, KdPer::sample);
   EXPECT_EQ(at(one, Phase::distill).objective.ce_weight, CeWeight::complement);
   EXPECT_EQ(at(one, Phase::distill).schedule.lr_batch, 0);
@@ -94,7 +94,7 @@ TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
 
 TEST(Published, PlacesTheRampsOfIncubationAndDistillation) {
   const auto list = small_jobs(
-      {{"run.compat", "published"}, {"teacher.drop_path", "0.4"}, {"student.drop_path", "0.1"}});
+      {{"compat", "published"}, {"teacher.drop_path", "0.4"}, {"student.drop_path", "0.1"}});
   const auto& incubate = list.find("incubate.1");
   ASSERT_TRUE(incubate.model.ramp && incubate.meta.ramp);
   EXPECT_THAT(incubate.model.ramp->first, ElementsAre(0, 1, 3));  // depths 1, 2, 1 around stage 1

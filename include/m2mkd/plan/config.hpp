@@ -68,6 +68,12 @@ struct EnumNames<Compat> {
       {{Compat::none, "none"}, {Compat::published, "published"}}};
 };
 
+/// Settings that stand before all sections.
+struct GlobalOptions {
+  Compat compat = Compat::none;  ///< published: defaults of all switches as the published Python
+                                 ///< has them; settings that are written win
+};
+
 struct RunOptions {
   std::filesystem::path dir;  ///< default: results/<config name>
   std::int64_t seed = 0;
@@ -77,9 +83,7 @@ struct RunOptions {
   std::int64_t threads = 0;  ///< ATen threads per rank; 0: cores of the host divided by its ranks
   bool redo = false;         ///< train jobs anew whose settings changed
   bool extend = false;       ///< go on with finished jobs whose schedule became longer
-  Compat compat = Compat::none;  ///< published: defaults of all switches as the published Python
-                                 ///< has them; settings that are written win
-  std::string note;                ///< a sentence printed under the comparison table
+  std::string note;          ///< a sentence printed under the comparison table
   double watchdog_seconds = 1800;  ///< abort when nothing moves for so long; 0: never
 };
 
