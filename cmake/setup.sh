@@ -12,8 +12,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(
   build-essential cmake ninja-build ccache git pkg-config          # compiler and build
   libopenmpi-dev openmpi-bin libhdf5-dev libxxhash-dev zlib1g-dev  # processes, files, digests, gzip
+  libjpeg62-turbo-dev                                              # JPEG images
   libboost-program-options-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev shellcheck                             # tests
+  libgtest-dev libgmock-dev shellcheck python3-pil python3-numpy   # tests
   dataset-fashion-mnist                                            # the default data set (30 MB of images)
   python3 python3-pip python3-h5py python3-pandas                  # LibTorch's installer; readers of results
 )

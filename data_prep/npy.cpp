@@ -5,7 +5,6 @@
 #include <memory>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/config/value.hpp>
 
 #include "npy_file.hpp"
 #include "source.hpp"
@@ -66,7 +65,7 @@ ImageFileInfo shape_of(const std::string& path, const NpyHeader& header) {
     info.channels = s[1];
     info.height = s[2];
     info.width = s[3];
-    info.is_tensor = true;
+    info.form = ImageForm::tensor;
     if (info.width <= 4 && info.channels > 4)
       fail("{}: shape {} looks like (N, H, W, C): save images.transpose(0, 3, 1, 2).copy()", path,
            header.shape_text());
@@ -84,7 +83,7 @@ SplitSource split(const std::string& images, const std::string& labels) {
   result.where = images + ", " + labels;
   result.labels = read_labels(labels);
   result.info = shape_of(images, NpyFile(images).header());
-  result.open = [images, tensor = result.info.is_tensor]() -> ImageStream {
+  result.open = [images, tensor = result.info.form == ImageForm::tensor]() -> ImageStream {
     auto file = std::make_shared<NpyFile>(images);
     return [file, images, tensor, index = 0](std::span<std::byte> out) mutable {
       file->read(out);
@@ -97,14 +96,6 @@ SplitSource split(const std::string& images, const std::string& labels) {
     };
   };
   return result;
-}
-
-std::vector<double> numbers(const Flags& flags, const std::string& name) {
-  try {
-    return parse_value<std::vector<double>>(flag(flags, name));
-  } catch (const std::invalid_argument& e) {
-    throw ConfigError("--" + name + " " + flags.at(name) + ": " + e.what());
-  }
 }
 
 }  // namespace
@@ -125,18 +116,13 @@ Source npy(const Flags& flags) {
   }
 
   auto& info = source.train.info;
-  info.mean = numbers(flags, "mean");
-  info.std = numbers(flags, "std");
-  const auto channels = static_cast<std::size_t>(info.channels);
-  if (info.mean.size() != info.std.size() || (!info.mean.empty() && info.mean.size() != channels))
-    throw ConfigError(
-        fmt::format("--mean and --std take {} numbers each, one per channel", channels));
-  for (const double s : info.std)
-    if (!(s > 0)) throw ConfigError("--std takes numbers above 0");
-  if (info.is_tensor && !info.mean.empty())
+  take_mean_and_std(flags, info);
+  const bool tensors = info.form == ImageForm::tensor;
+  if (tensors && !info.mean.empty())
     throw ConfigError(
         "--mean and --std are for uint8 pixels; float32 images are already normalised");
-  if (info.is_tensor) {  // the identity, for readers of the file
+  if (tensors) {  // the identity, for readers of the file
+    const auto channels = static_cast<std::size_t>(info.channels);
     info.mean.assign(channels, 0);
     info.std.assign(channels, 1);
   }

@@ -10,6 +10,14 @@ namespace {
 
 using Path = std::filesystem::path;
 
+/// Bytes of image `i` of a source.
+std::size_t image_bytes(const SplitSource& split, std::size_t i) {
+  const auto& info = split.info;
+  if (!split.sizes.empty()) return static_cast<std::size_t>(split.sizes[i]);
+  const std::int64_t item = info.form == ImageForm::tensor ? 4 : 1;
+  return static_cast<std::size_t>(item * info.channels * info.height * info.width);
+}
+
 // Compared by content, image by image: as cheap as reading the source, and right whatever happened
 // to times and names.
 bool holds(const Path& path, const SplitSource& split) {
@@ -19,14 +27,16 @@ bool holds(const Path& path, const SplitSource& split) {
     const auto &a = file.info(), &b = split.info;
     if (a.name != b.name || a.split != b.split || a.classes != b.classes || a.count != b.count ||
         a.channels != b.channels || a.height != b.height || a.width != b.width ||
-        a.is_tensor != b.is_tensor || (!b.mean.empty() && (a.mean != b.mean || a.std != b.std)) ||
+        a.form != b.form || (!b.mean.empty() && (a.mean != b.mean || a.std != b.std)) ||
         !std::equal(split.labels.begin(), split.labels.end(), file.labels().begin(),
                     file.labels().end()))
       return false;
-    const auto size = static_cast<std::size_t>(file.image_bytes());
-    std::vector<std::byte> packed(size), wanted(size);
+    std::vector<std::byte> packed, wanted;
     const auto next = split.open();
     for (std::int64_t i = 0; i < a.count; ++i) {
+      wanted.resize(image_bytes(split, static_cast<std::size_t>(i)));
+      if (static_cast<std::size_t>(file.image_bytes(i)) != wanted.size()) return false;
+      packed.resize(wanted.size());
       next(wanted);
       file.read(i, packed);
       if (packed != wanted) return false;
@@ -38,15 +48,13 @@ bool holds(const Path& path, const SplitSource& split) {
 }
 
 void write(const Path& path, const SplitSource& split) {
-  const auto& info = split.info;
-  ImageFileWriter writer(path, info);
-  const std::int64_t item = info.is_tensor ? 4 : 1;
-  std::vector<std::byte> image(
-      static_cast<std::size_t>(item * info.channels * info.height * info.width));
+  ImageFileWriter writer(path, split.info);
+  std::vector<std::byte> image;
   const auto next = split.open();
-  for (const auto label : split.labels) {
+  for (std::size_t i = 0; i < split.labels.size(); ++i) {
+    image.resize(image_bytes(split, i));
     next(image);
-    writer.add(image, static_cast<std::int32_t>(label));
+    writer.add(image, static_cast<std::int32_t>(split.labels[i]));
   }
   writer.finish();
 }
@@ -79,9 +87,13 @@ std::vector<Outcome> pack(const Source& source, const Path& folder, bool force) 
 
 std::string summary(const Outcome& outcome) {
   const auto& info = outcome.info;
-  return fmt::format("{}: {} images of {} x {} x {}, {} classes, mean {}, std {}, digest {}, {}",
-                     outcome.path.string(), info.count, info.height, info.width, info.channels,
-                     info.classes.size(), list(info.mean), list(info.std), info.digest,
+  const std::string images = info.form == ImageForm::encoded
+                                 ? fmt::format("{} JPEG images ({:.1f} MB)", info.count,
+                                               static_cast<double>(info.bytes) * 1e-6)
+                                 : fmt::format("{} images of {} x {} x {}", info.count, info.height,
+                                               info.width, info.channels);
+  return fmt::format("{}: {}, {} classes, mean {}, std {}, digest {}, {}", outcome.path.string(),
+                     images, info.classes.size(), list(info.mean), list(info.std), info.digest,
                      outcome.written ? "written" : "already there, left as it is");
 }
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/config/value.hpp>
 
 namespace m2mkd::pack {
 
@@ -32,6 +34,26 @@ const std::vector<SourceKind>& source_kinds() {
        {"images", "labels"},
        {"test-images", "test-labels", "name", "classes-file", "mean", "std"},
        npy},
+      {"cifar",
+       "CIFAR-10 or CIFAR-100 (fine labels), the binary version\n"
+       "      --source-dir DIR     folder of data_batch_*.bin, test_batch.bin, or train.bin, "
+       "test.bin\n"
+       "      --name TEXT --mean \"0.5 0.5 0.5\" --std \"0.2 0.2 0.2\"",
+       {"source-dir"},
+       {"name", "mean", "std"},
+       cifar},
+      {"folder",
+       "a folder of JPEG files, stored as they are: DIR/train/CLASS/*.jpg, and val or test "
+       "likewise;\n"
+       "    classes sorted by folder name. Mean and deviation are ImageNet's unless given\n"
+       "      --source-dir DIR\n"
+       "      --classes F          class folders in the order of their labels, one a line; some "
+       "may\n"
+       "                           be missing in DIR (ImageNet-R with the labels of ImageNet)\n"
+       "      --name TEXT --mean \"0.485 0.456 0.406\" --std \"0.229 0.224 0.225\"",
+       {"source-dir"},
+       {"classes", "name", "mean", "std"},
+       folder},
   };
   return kinds;
 }
@@ -43,14 +65,37 @@ std::string flag(const Flags& flags, const std::string& name, const std::string&
 
 std::vector<std::string> read_classes(const std::filesystem::path& path) {
   std::ifstream in(path);
-  if (!in) fail("--classes-file {}: cannot be read", path.string());
+  if (!in) fail("{}: cannot be read as a list of classes", path.string());
   std::vector<std::string> names;
   for (std::string line; std::getline(in, line);) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     if (!line.empty()) names.push_back(line);
   }
-  if (names.empty()) fail("--classes-file {}: holds no names; write one a line", path.string());
+  if (names.empty()) fail("{}: holds no names of classes; write one a line", path.string());
   return names;
+}
+
+namespace {
+
+std::vector<double> numbers(const Flags& flags, const std::string& name) {
+  try {
+    return parse_value<std::vector<double>>(flag(flags, name));
+  } catch (const std::invalid_argument& e) {
+    throw ConfigError("--" + name + " " + flags.at(name) + ": " + e.what());
+  }
+}
+
+}  // namespace
+
+void take_mean_and_std(const Flags& flags, ImageFileInfo& info) {
+  info.mean = numbers(flags, "mean");
+  info.std = numbers(flags, "std");
+  if (info.mean.size() != info.std.size() ||
+      (!info.mean.empty() && std::ssize(info.mean) != info.channels))
+    throw ConfigError(
+        fmt::format("--mean and --std take {} numbers each, one per channel", info.channels));
+  for (const double s : info.std)
+    if (!(s > 0)) throw ConfigError("--std takes numbers above 0");
 }
 
 namespace {
@@ -61,7 +106,8 @@ void validate(const SplitSource& split, std::size_t classes) {
     fail("{}: {} images but {} labels: are these files of one split?", split.where,
          split.info.count, count);
   const auto& info = split.info;
-  if (count == 0 || info.channels * info.height * info.width == 0)
+  const bool pixels = info.form == ImageForm::encoded || info.height * info.width > 0;
+  if (count == 0 || info.channels == 0 || !pixels)
     fail("{}: holds no images, or images without pixels ({} of {} x {} x {})", split.where, count,
          info.height, info.width, info.channels);
   for (std::size_t i = 0; i < split.labels.size(); ++i)
@@ -81,6 +127,9 @@ void complete(Source& source) {
       fail("{}: the largest label is {}: that cannot be a class number", source.name, largest);
     for (std::int64_t c = 0; c <= largest; ++c) source.classes.push_back(std::to_string(c));
   }
+  if (const std::set<std::string> names(source.classes.begin(), source.classes.end());
+      names.size() != source.classes.size())
+    fail("{}: two of the {} classes have the same name", source.name, source.classes.size());
   for (auto* split : {&source.train, &source.test}) {
     split->info.name = source.name;
     split->info.split = split == &source.train ? "train" : "test";
@@ -88,8 +137,7 @@ void complete(Source& source) {
     validate(*split, source.classes.size());
   }
   const auto &a = source.train.info, &b = source.test.info;
-  if (a.channels != b.channels || a.height != b.height || a.width != b.width ||
-      a.is_tensor != b.is_tensor)
+  if (a.channels != b.channels || a.height != b.height || a.width != b.width || a.form != b.form)
     fail("{} holds images of {} x {} x {}, but {} of {} x {} x {}: both splits must agree",
          source.train.where, a.height, a.width, a.channels, source.test.where, b.height, b.width,
          b.channels);

@@ -11,13 +11,14 @@
 
 namespace m2mkd::pack {
 
-/// Fills `out` with the next image: (H, W, C) bytes, or (C, H, W) floats.
+/// Fills `out` with the next image: (H, W, C) bytes, (C, H, W) floats, or a JPEG file.
 using ImageStream = std::function<void(std::span<std::byte> out)>;
 
 struct SplitSource {
   std::string where;   ///< for messages: the files it comes from
   ImageFileInfo info;  ///< name and classes are filled in by complete()
   std::vector<std::int64_t> labels;
+  std::vector<std::int64_t> sizes;    ///< encoded images: bytes of each; else empty
   std::function<ImageStream()> open;  ///< begins at the first image, any number of times
 };
 
@@ -47,8 +48,13 @@ std::vector<std::string> read_classes(const std::filesystem::path& path);
 /// The flag's value, or `otherwise`.
 std::string flag(const Flags& flags, const std::string& name, const std::string& otherwise = {});
 
+/// From --mean and --std, one number per channel; both stay empty where the flags are absent.
+void take_mean_and_std(const Flags& flags, ImageFileInfo& info);
+
 Source fashion_mnist(const Flags& flags);
 Source idx(const Flags& flags);
 Source npy(const Flags& flags);
+Source cifar(const Flags& flags);
+Source folder(const Flags& flags);
 
 }  // namespace m2mkd::pack

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <m2mkd/data/loader.hpp>
+#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/gemm.hpp>
@@ -35,10 +36,6 @@ double pack_flops(const std::vector<const Job*>& jobs) {
   return own + prefix;
 }
 
-std::int64_t step_images(const Job& job) {
-  return std::min(job.train.batch, std::max<std::int64_t>(1, job.shape.train_images));
-}
-
 // As many images as a few forwards of a real evaluation hold on every rank.
 std::int64_t evaluation_images(const Job& job, int ranks) {
   constexpr std::int64_t forwards = 4;
@@ -60,7 +57,7 @@ StepTimes time_item(const BenchItem& item, const TrainContext& context,
   std::vector<Task> pack;
   for (const Job* each : item.jobs) {
     pack.push_back(builder.task(*each, {}));
-    pack.back().options.batch = step_images(*each);
+    pack.back().options.batch = samples_per_step(each->shape.train_images, each->train.batch);
   }
   if (item.kind == BenchItem::Kind::training)
     return time_training(std::move(pack), job.image_shape(), context, options);

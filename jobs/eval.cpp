@@ -22,8 +22,9 @@ namespace fs = std::filesystem;
 
 // What the model was trained on may be far away: its sizes stand in the file.
 std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& attributes) {
+  // Training images enough for any sampler.
   std::vector<std::pair<std::string, std::string>> settings{{"data.train", ""},
-                                                            {"data.count", "1"},
+                                                            {"data.count", "1000000000"},
                                                             {"data.test_count", "0"},
                                                             {"data.validation_images", "0"},
                                                             {"data.train_images", "0"}};
@@ -48,8 +49,8 @@ void write_logits(const std::string& path, at::Tensor logits, const Dataset& dat
                   const Communicator& world) {
   world.sum(logits);
   if (world.rank() != 0) return;
-  const at::Tensor labels = at::empty({dataset.size()}, at::kInt);
-  for (std::int64_t i = 0; i < dataset.size(); ++i)
+  const at::Tensor labels = at::empty({logits.size(0)}, at::kInt);
+  for (std::int64_t i = 0; i < logits.size(0); ++i)
     labels.mutable_data_ptr<std::int32_t>()[i] = dataset.label(i);
   TensorFile file;
   file.tensors = {{"logits", logits.to(at::kFloat)}, {"labels", labels}};
@@ -85,14 +86,23 @@ ExitCode eval_command(const CommandLine& line) {
     const Dataset dataset(job.data, Split::test);
     at::Tensor logits;
     if (line.flags.contains("logits"))
-      logits = at::zeros({dataset.size(), job.shape.classes}, at::kDouble);
+      logits =
+          at::zeros({scored_images(dataset.size(), job.train.eval_batch, job.train.eval_drop_last),
+                     job.shape.classes},
+                    at::kDouble);
     const Stopwatch watch;
-    const auto accuracy = evaluate(
-        chains,
-        {dataset, job.data, job.train.eval_batch, job.train.precision, world, session.device()},
-        [&](std::int64_t first, const at::Tensor& z) {
-          if (logits.defined()) logits.narrow(0, first, z.size(0)).copy_(z);
-        });
+    const auto accuracy = evaluate(chains,
+                                   {.dataset = dataset,
+                                    .data = job.data,
+                                    .batch = job.train.eval_batch,
+                                    .precision = job.train.precision,
+                                    .group = world,
+                                    .device = session.device(),
+                                    .drop_last = job.train.eval_drop_last},
+                                   [&](std::int64_t first, const at::Tensor& z) {
+                                     if (logits.defined())
+                                       logits.narrow(0, first, z.size(0)).copy_(z);
+                                   });
     if (!accuracy) return ExitCode::stopped;
     const double seconds = watch.seconds();
     if (logits.defined()) write_logits(line.flags.at("logits"), logits, dataset, world);

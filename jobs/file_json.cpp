@@ -88,6 +88,18 @@ void describe_tables(const std::filesystem::path& path, bool verify, Json& json)
   if (verify) json["damages"] = Json::array();
 }
 
+const char* element_name(ImageForm form) {
+  switch (form) {
+    case ImageForm::tensor:
+      return "float32";
+    case ImageForm::encoded:
+      return "jpeg";
+    case ImageForm::pixels:
+      break;
+  }
+  return "uint8";
+}
+
 void describe_images(const std::filesystem::path& path, bool verify, Json& json) {
   const ImageFile file(path);
   const auto& info = file.info();
@@ -98,8 +110,8 @@ void describe_images(const std::filesystem::path& path, bool verify, Json& json)
                     {"channels", info.channels},
                     {"height", info.height},
                     {"width", info.width},
-                    {"element", info.is_tensor ? "float32" : "uint8"},
-                    {"bytes", info.count * file.image_bytes()},
+                    {"element", element_name(info.form)},
+                    {"bytes", info.bytes},
                     {"mean", info.mean},
                     {"std", info.std},
                     {"classes", info.classes},

@@ -97,12 +97,16 @@ std::string image_lines(const Json& images) {
   for (std::size_t i = 0; i < images["classes"].size(); ++i)
     classes += fmt::format("  {:>5} {:<30}{:>9}\n", i, images["classes"][i].get<std::string>(),
                            images["per_class"][i].dump());
+  const std::string element = images["element"].get<std::string>();
+  const std::string extent =
+      element == "jpeg"
+          ? fmt::format("any size, {} channels", images["channels"].dump())
+          : fmt::format("{} x {} x {} (height, width, channels)", images["height"].dump(),
+                        images["width"].dump(), images["channels"].dump());
   return fmt::format(
-      "\nimages\n  {} of {} x {} x {} (height, width, channels), {}, {:.3f} MB\n  mean {}, std "
-      "{}\n\nclasses, images of each\n{}",
-      images["count"].dump(), images["height"].dump(), images["width"].dump(),
-      images["channels"].dump(), images["element"].get<std::string>(),
-      images["bytes"].get<double>() * 1e-6, images["mean"].dump(), images["std"].dump(), classes);
+      "\nimages\n  {} of {}, {}, {:.3f} MB\n  mean {}, std {}\n\nclasses, images of each\n{}",
+      images["count"].dump(), extent, element, images["bytes"].get<double>() * 1e-6,
+      images["mean"].dump(), images["std"].dump(), classes);
 }
 
 std::string file_text(const Json& json) {

@@ -66,7 +66,7 @@ struct EvalLoader::Impl {
     result.images = reader.images(last - position);
     result.labels = at::empty({last - position}, at::kLong);
     for (std::int64_t row = 0; position < last; ++row, ++position) {
-      reader.read(position, {}, result.images, row);
+      reader.read_plain(position, result.images, row);
       result.labels.data_ptr<std::int64_t>()[row] = reader.dataset().label(position);
     }
     result.last = last == mine.last;
@@ -75,9 +75,10 @@ struct EvalLoader::Impl {
 };
 
 EvalLoader::EvalLoader(Dataset dataset, const DataOptions& data, std::int64_t batch, int rank,
-                       int ranks, at::ScalarType dtype) {
+                       int ranks, at::ScalarType dtype, std::int64_t limit) {
   require(batch >= 1, "a batch holds at least one sample");
-  const Range mine = share(dataset.size(), rank, ranks);
+  const Range mine =
+      share(limit < 0 ? dataset.size() : std::min(limit, dataset.size()), rank, ranks);
   impl_.reset(new Impl{SampleReader(std::move(dataset), data, dtype), batch, mine, mine.first, {}});
   impl_->prefetcher.emplace([impl = impl_.get()] { return impl->make(); }, data.loader_depth);
 }

@@ -37,17 +37,28 @@ void mix_rows(const Mix& mix, T* rows, std::int64_t count, std::int64_t channels
 }
 
 template <class T>
-void fill_targets(const Mix& mix, std::span<const std::int64_t> labels, double smoothing, T* rows,
-                  std::int64_t classes) {
-  const double off = smoothing / static_cast<double>(classes), on = 1 - smoothing;
-  const std::size_t count = labels.size();
-  for (std::size_t i = 0; i < count; ++i, rows += classes) {
-    std::fill_n(rows, classes, static_cast<T>(off));
-    const auto own = labels[i], other = labels[count - 1 - i];
-    rows[own] = static_cast<T>(off + mix.lambda * on);
-    // Not `+=` in T: both classes must come out the same in float and double up to one rounding.
-    rows[other] = static_cast<T>(own == other ? off + on : off + (1 - mix.lambda) * on);
+void mix_row(const Mix& mix, T* a, const T* b, std::int64_t channels, std::int64_t height,
+             std::int64_t width) {
+  const T own = static_cast<T>(mix.lambda), other = static_cast<T>(1 - mix.lambda);
+  if (!mix.cut) {
+    for (std::int64_t k = 0; k < channels * height * width; ++k) a[k] = own * a[k] + other * b[k];
+    return;
   }
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t y = mix.top; y < mix.bottom; ++y) {
+      const std::int64_t line = (c * height + y) * width;
+      std::copy(b + line + mix.left, b + line + mix.right, a + line + mix.left);
+    }
+}
+
+template <class T>
+void fill_target(const Mix& mix, std::int64_t own, std::int64_t other, double smoothing, T* row,
+                 std::int64_t classes) {
+  const double off = smoothing / static_cast<double>(classes), on = 1 - smoothing;
+  std::fill_n(row, classes, static_cast<T>(off));
+  row[own] = static_cast<T>(off + mix.lambda * on);
+  // Not `+=` in T: both classes must come out the same in float and double up to one rounding.
+  row[other] = static_cast<T>(own == other ? off + on : off + (1 - mix.lambda) * on);
 }
 
 }  // namespace
@@ -56,7 +67,7 @@ bool mixes(const DataOptions& options) {
   return options.mixup > 0 || options.cutmix > 0;
 }
 
-Mix draw_mix(const DataOptions& options, std::int64_t height, std::int64_t width, Random random) {
+Mix draw_mix(const DataOptions& options, std::int64_t side, Random random) {
   Mix mix;
   if (!mixes(options)) return mix;
   mix.cut = options.cutmix > 0 && (options.mixup <= 0 || random.uniform() < 0.5);
@@ -65,22 +76,20 @@ Mix draw_mix(const DataOptions& options, std::int64_t height, std::int64_t width
   if (!mix.cut || mix.lambda == 1) return mix;
   // The box covers about 1-λ of the area around a uniform centre and is clipped by the image; λ
   // becomes the exact share.
-  const double side = std::sqrt(1 - mix.lambda);
-  const auto half = [&](std::int64_t n) {
-    return static_cast<std::int64_t>(static_cast<double>(n) * side) / 2;
-  };
-  const auto y = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(height)));
-  const auto x = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(width)));
-  mix.top = std::max<std::int64_t>(y - half(height), 0);
-  mix.bottom = std::min(y + half(height), height);
-  mix.left = std::max<std::int64_t>(x - half(width), 0);
-  mix.right = std::min(x + half(width), width);
+  const double length = static_cast<double>(side) * std::sqrt(1 - mix.lambda);
+  const std::int64_t half = static_cast<std::int64_t>(length) / 2;
+  const auto y = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(side)));
+  const auto x = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(side)));
+  mix.top = std::max<std::int64_t>(y - half, 0);
+  mix.bottom = std::min(y + half, side);
+  mix.left = std::max<std::int64_t>(x - half, 0);
+  mix.right = std::min(x + half, side);
   const std::int64_t area = (mix.bottom - mix.top) * (mix.right - mix.left);
-  mix.lambda = 1 - static_cast<double>(area) / static_cast<double>(height * width);
+  mix.lambda = 1 - static_cast<double>(area) / static_cast<double>(side * side);
   return mix;
 }
 
-void mix_images(const Mix& mix, const at::Tensor& images, std::int64_t first, std::int64_t last) {
+void mix_mirrored(const Mix& mix, const at::Tensor& images, std::int64_t first, std::int64_t last) {
   if (mix.lambda == 1) return;
   const std::int64_t c = images.size(1), h = images.size(2), w = images.size(3);
   if (images.scalar_type() == at::kFloat)
@@ -89,15 +98,29 @@ void mix_images(const Mix& mix, const at::Tensor& images, std::int64_t first, st
     mix_rows(mix, images.data_ptr<double>() + first * c * h * w, last - first, c, h, w);
 }
 
-void mix_targets(const Mix& mix, std::span<const std::int64_t> labels, double smoothing,
-                 const at::Tensor& targets, std::int64_t first, std::int64_t last) {
-  const std::int64_t classes = targets.size(1);
-  const auto rows =
-      labels.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first));
-  if (targets.scalar_type() == at::kFloat)
-    fill_targets(mix, rows, smoothing, targets.data_ptr<float>() + first * classes, classes);
+void mix_with(const Mix& mix, const at::Tensor& images, std::int64_t row,
+              const at::Tensor& partner) {
+  if (mix.lambda == 1) return;
+  const std::int64_t c = images.size(1), h = images.size(2), w = images.size(3);
+  const auto in = [&]<class T>(T* rows) {
+    mix_row(mix, rows + row * c * h * w, partner.const_data_ptr<T>(), c, h, w);
+  };
+  if (images.scalar_type() == at::kFloat)
+    in(images.data_ptr<float>());
   else
-    fill_targets(mix, rows, smoothing, targets.data_ptr<double>() + first * classes, classes);
+    in(images.data_ptr<double>());
+}
+
+void soft_target(const Mix& mix, std::int64_t own, std::int64_t other, double smoothing,
+                 const at::Tensor& targets, std::int64_t row) {
+  const std::int64_t classes = targets.size(1);
+  const auto in = [&](auto* rows) {
+    fill_target(mix, own, other, smoothing, rows + row * classes, classes);
+  };
+  if (targets.scalar_type() == at::kFloat)
+    in(targets.data_ptr<float>());
+  else
+    in(targets.data_ptr<double>());
 }
 
 }  // namespace m2mkd

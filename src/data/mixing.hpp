@@ -1,9 +1,7 @@
 #pragma once
-// Mixup, cutmix and soft targets of one micro-batch. Partner of a sample: its mirror image along
-// the batch axis, so that the middle sample of an odd micro-batch is its own partner and stays as
-// it is.
-
-#include <span>
+// Mixup, cutmix and soft targets of one group of samples that share a draw: a micro-batch, or a
+// virtual rank's share of the batch. Partner of a sample: its mirror image within the group, so
+// that the middle sample of an odd group is its own partner and stays as it is.
 
 #include <ATen/core/Tensor.h>
 
@@ -21,13 +19,18 @@ struct Mix {
 
 /// Is any mixing switched on?
 bool mixes(const DataOptions& options);
-/// Mixing always acts when it is on; with both kinds on, cutmix with probability 0.5.
-Mix draw_mix(const DataOptions& options, std::int64_t height, std::int64_t width, Random random);
-/// Mixes rows [first, last) of `images` (B, C, H, W) in place.
-void mix_images(const Mix& mix, const at::Tensor& images, std::int64_t first, std::int64_t last);
-/// Writes rows [first, last) of `targets` (B, classes): λ·y + (1-λ)·y of the partner, y smoothed by
+/// Mixing always acts when it is on; with both kinds on, cutmix with probability 0.5. Images are
+/// `side` x `side`.
+Mix draw_mix(const DataOptions& options, std::int64_t side, Random random);
+/// Mixes rows [first, last) of `images` (B, C, H, W) in place, each with its mirror among them.
+void mix_mirrored(const Mix& mix, const at::Tensor& images, std::int64_t first, std::int64_t last);
+/// Mixes row `row` of `images` with row 0 of `partner`, which stays as it is. The same bits as
+/// mix_mirrored().
+void mix_with(const Mix& mix, const at::Tensor& images, std::int64_t row,
+              const at::Tensor& partner);
+/// Writes row `row` of `targets` (B, classes): λ·y(own) + (1-λ)·y(other), y smoothed by
 /// `smoothing`.
-void mix_targets(const Mix& mix, std::span<const std::int64_t> labels, double smoothing,
-                 const at::Tensor& targets, std::int64_t first, std::int64_t last);
+void soft_target(const Mix& mix, std::int64_t own, std::int64_t other, double smoothing,
+                 const at::Tensor& targets, std::int64_t row);
 
 }  // namespace m2mkd

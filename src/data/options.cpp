@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <m2mkd/data/options.hpp>
+#include <m2mkd/data/transforms.hpp>
 
 namespace m2mkd {
 
@@ -18,6 +19,15 @@ std::string positive_numbers(const std::vector<double>& values) {
   return {};
 }
 
+std::string rand_augment_text(const std::string& text) {
+  try {
+    parse_rand_augment(text);
+    return {};
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+}
+
 }  // namespace
 
 Keys<DataOptions> DataOptions::keys() {
@@ -33,21 +43,47 @@ Keys<DataOptions> DataOptions::keys() {
         "images split off the training file by a fixed stratified rule; 0: none", count);
   k.add("train_images", &O::train_images,
         "train on a fixed stratified subset of the remaining images; 0: on all", count);
-  k.add("image_size", &O::image_size,
-        "pixels per side; 0: from the file. `plan` needs it where the file is absent", count);
+  k.add(
+      "image_size", &O::image_size,
+      "side of what the network sees; 0: from the file. Encoded images need it, pixels of another "
+      "size are resized; `plan` needs it where the file is absent",
+      count);
   k.add("channels", &O::channels, "image channels; 0: from the file", count);
   k.add("classes", &O::classes, "number of classes; 0: from the file", count);
   k.add("count", &O::count, "images of the training file; 0: from the file", count);
   k.add("test_count", &O::test_count, "images of the test file; 0: from the file", count);
-  k.add("order", &O::order, "shuffled anew every epoch, or sequential: file order");
+  k.add("order", &O::order,
+        "shuffled anew every epoch; sequential: file order; published: the published Python's "
+        "repeated augmentation");
+  k.add("published_ranks", &O::published_ranks,
+        "virtual ranks of order = published and mix_per = rank_batch, whatever the real number",
+        at_least<std::int64_t>(1));
   k.add("flip", &O::flip, "probability of a horizontal flip", probability);
   k.add("crop_pad", &O::crop_pad, "random crop after zero-padding by this many pixels; 0: none",
         count);
+  k.add("random_resized_crop", &O::random_resized_crop,
+        "train on a random part of the image, resized to image_size; excludes crop_pad");
+  k.add("crop_scale_min", &O::crop_scale_min,
+        "smallest share of the image's area in a random resized crop", within<double>(1e-4, 1.0));
+  k.add("rand_augment", &O::rand_augment, "RandAugment, such as rand-m9-mstd0.5-inc1; none: off",
+        std::function<std::string(const std::string&)>(rand_augment_text));
+  k.add("color_jitter", &O::color_jitter,
+        "brightness, contrast and colour times 1 ± this; only where rand_augment is none",
+        probability);
+  k.add("erasing", &O::erasing, "probability of random erasing: noise in a box, after normalising",
+        probability);
+  k.add("eval_crop", &O::eval_crop,
+        "evaluation crops this share of the resized image's side; 0.875: 224 of 256; 1: all of the "
+        "shorter side",
+        within<double>(0.01, 1.0));
   k.add("mixup", &O::mixup, "parameter of mixup's Beta distribution; 0: off", beta);
   k.add("cutmix", &O::cutmix,
         "parameter of cutmix's Beta distribution; 0: off. With mixup on too, each acts half the "
         "time",
         beta);
+  k.add("mix_per", &O::mix_per,
+        "one draw of mixup and cutmix per micro_batch, or rank_batch: per batch / published_ranks "
+        "images (published Python)");
   k.add("smoothing", &O::smoothing, "label smoothing: mass spread over all classes", probability);
   k.add("mean", &O::mean, "mean per channel in units of [0, 1]; empty: from the file",
         std::function<std::string(const std::vector<double>&)>(finite_numbers));

@@ -10,102 +10,121 @@
 
 namespace m2mkd {
 
-namespace {
-
-// out[c, y, x] = value(c, input position) where that lies inside the image, else outside(c).
-template <class T, class Value, class Outside>
-void place(std::int64_t channels, std::int64_t height, std::int64_t width, const Placement& p,
-           const Value& value, const Outside& outside, T* out) {
-  for (std::int64_t c = 0; c < channels; ++c)
-    for (std::int64_t y = 0; y < height; ++y) {
-      const std::int64_t from_y = y + p.dy;
-      const bool row_inside = from_y >= 0 && from_y < height;
-      for (std::int64_t x = 0; x < width; ++x) {
-        const std::int64_t from_x = (p.flip ? width - 1 - x : x) + p.dx;
-        const bool inside = row_inside && from_x >= 0 && from_x < width;
-        *out++ = inside ? value(c, from_y, from_x) : outside(c);
-      }
-    }
-}
-
-}  // namespace
-
 SampleReader::SampleReader(Dataset dataset, const DataOptions& options, at::ScalarType dtype)
     : dataset_(std::move(dataset)),
-      channels_(dataset_.file().info().channels),
-      height_(dataset_.file().info().height),
-      width_(dataset_.file().info().width),
-      dtype_(dtype) {
+      pipeline_(pipeline(dataset_.file().info(), options)),
+      dtype_(dtype),
+      normalise_(pixel_mean(dataset_.file().info(), options),
+                 pixel_std(dataset_.file().info(), options), dtype) {
   require(dtype == at::kFloat || dtype == at::kDouble, "loaders make float or double tensors");
-  const auto& info = dataset_.file().info();
-  if (info.is_tensor) {
-    floats_.resize(static_cast<std::size_t>(channels_ * height_ * width_));
-    return;
-  }
-  pixels_.resize(static_cast<std::size_t>(channels_ * height_ * width_));
-  const auto& mean = pixel_mean(info, options);
-  const auto& std = pixel_std(info, options);
-  require(std::ssize(mean) == channels_ && std::ssize(std) == channels_,
-          "one mean and one standard deviation per channel");
-  auto table = at::empty({channels_, 256}, at::kDouble);
-  double* entry = table.data_ptr<double>();
-  for (std::size_t c = 0; c < mean.size(); ++c)
-    for (int v = 0; v < 256; ++v) *entry++ = (v / 255.0 - mean[c]) / std[c];
-  table_ = table.to(dtype);
 }
 
 at::Tensor SampleReader::images(std::int64_t count) const {
-  return at::empty({count, channels_, height_, width_}, dtype_);
+  return at::empty({count, dataset_.file().info().channels, side(), side()}, dtype_);
 }
 
-void SampleReader::read(std::int64_t i, const Placement& placement, const at::Tensor& images,
-                        std::int64_t row) {
-  const std::int64_t index = dataset_.index(i), offset = row * channels_ * height_ * width_;
-  const auto into = [&](auto* out) {
-    if (dataset_.file().info().is_tensor)
-      read_tensor(index, placement, out + offset);
-    else
-      read_pixels(index, placement, out + offset);
-  };
+void SampleReader::read_augmented(std::int64_t i, const AugmentKey& key, const at::Tensor& images,
+                                  std::int64_t row) {
+  read_row(i, &key, images, row);
+}
+
+void SampleReader::read_plain(std::int64_t i, const at::Tensor& images, std::int64_t row) {
+  read_row(i, nullptr, images, row);
+}
+
+void SampleReader::read_row(std::int64_t i, const AugmentKey* key, const at::Tensor& images,
+                            std::int64_t row) {
+  const std::int64_t offset = row * images.stride(0);
   if (dtype_ == at::kFloat)
-    into(images.data_ptr<float>());
+    read(i, key, images.data_ptr<float>() + offset);
   else
-    into(images.data_ptr<double>());
+    read(i, key, images.data_ptr<double>() + offset);
 }
 
+// Without a key as evaluation sees the sample.
 template <class T>
-void SampleReader::read_pixels(std::int64_t index, const Placement& placement, T* out) {
-  dataset_.file().read(index, std::as_writable_bytes(std::span(pixels_)));
-  const std::uint8_t* in = pixels_.data();
-  const T* table = table_.data_ptr<T>();
-  const std::int64_t area = height_ * width_, channels = channels_;
-  if (placement.identity()) {  // the common case, a plain gather per channel
-    for (std::int64_t c = 0; c < channels; ++c, table += 256)
-      for (std::int64_t k = 0; k < area; ++k) *out++ = table[in[k * channels + c]];
-    return;
+void SampleReader::read(std::int64_t i, const AugmentKey* key, T* out) {
+  const std::int64_t index = dataset_.index(i);
+  const ImageFileInfo& info = dataset_.file().info();
+  const bool transforms = key ? pipeline_.transforms_training : pipeline_.transforms_evaluation;
+  const Placement placement = key && !transforms ? draw_placement(index, *key) : Placement{};
+  if (info.form == ImageForm::tensor) return read_tensor(index, placement, out);
+
+  const std::uint8_t* pixels = transforms ? read_transformed(index, key) : read_bytes(index);
+  normalise_(pixels, side(), side(), placement, out);
+  if (!key || pipeline_.transform.erasing <= 0) return;
+  Random draws = random(index, *key, true);
+  const Erasing erasing = draw_erasing(side(), side(), pipeline_.transform.erasing, draws);
+  erase(erasing, info.channels, side(), side(), out, draws);
+}
+
+// One stream for everything up to the transformed bytes, one for erasing.
+Random SampleReader::random(std::int64_t index, const AugmentKey& key, bool erasing) const {
+  const auto a = static_cast<std::uint64_t>(index) |
+                 static_cast<std::uint64_t>(key.repetition) << 48 |
+                 static_cast<std::uint64_t>(erasing) << 63;
+  return {key.seed, Purpose::augment, a, static_cast<std::uint32_t>(key.epoch)};
+}
+
+// The draws of train_transform() for flip and crop_pad.
+Placement SampleReader::draw_placement(std::int64_t index, const AugmentKey& key) const {
+  Placement p;
+  if (pipeline_.transform.flip <= 0 && pipeline_.transform.crop_pad == 0) return p;
+  Random draws = random(index, key, false);
+  p.flip = draws.uniform() < pipeline_.transform.flip;
+  if (const std::int64_t pad = pipeline_.transform.crop_pad; pad > 0) {
+    const auto places = static_cast<std::uint64_t>(2 * pad + 1);
+    p.dy = static_cast<std::int64_t>(draws.below(places)) - pad;
+    p.dx = static_cast<std::int64_t>(draws.below(places)) - pad;
   }
-  place(
-      channels_, height_, width_, placement,
-      [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-        return table[c * 256 + in[(y * width_ + x) * channels + c]];
-      },
-      [&](std::int64_t c) { return table[c * 256]; }, out);
+  return p;
+}
+
+const std::uint8_t* SampleReader::read_bytes(std::int64_t index) {
+  bytes_.resize(static_cast<std::size_t>(dataset_.file().image_bytes(index)));
+  dataset_.file().read(index, std::as_writable_bytes(std::span(bytes_)));
+  return bytes_.data();
+}
+
+const std::uint8_t* SampleReader::read_transformed(std::int64_t index, const AugmentKey* key) {
+  const ImageFileInfo& info = dataset_.file().info();
+  try {
+    if (info.form == ImageForm::encoded) {
+      read_bytes(index);
+      decode_jpeg(std::as_bytes(std::span(bytes_)), image_);
+    } else {
+      image_.reshape(info.height, info.width, info.channels);
+      dataset_.file().read(index, std::as_writable_bytes(std::span(image_.pixels)));
+    }
+    if (key) {
+      Random draws = random(index, *key, false);
+      train_transform(image_, pipeline_.transform, draws, shown_, scratch_);
+    } else {
+      eval_transform(image_, pipeline_.transform, shown_, scratch_);
+    }
+  } catch (const Error& problem) {
+    fail("image {} of data set {} ({}): {}", index, info.name, info.split, problem.what());
+  }
+  return shown_.pixels.data();
 }
 
 template <class T>
 void SampleReader::read_tensor(std::int64_t index, const Placement& placement, T* out) {
-  const std::span<float> whole(floats_);
+  const auto& info = dataset_.file().info();
+  const std::int64_t height = info.height, width = info.width;
+  const auto size = static_cast<std::size_t>(info.channels * height * width);
   if constexpr (std::is_same_v<T, float>) {
     if (placement.identity()) {
-      dataset_.file().read(index, std::as_writable_bytes(std::span<float>(out, whole.size())));
+      dataset_.file().read(index, std::as_writable_bytes(std::span<float>(out, size)));
       return;
     }
   }
-  dataset_.file().read(index, std::as_writable_bytes(whole));
+  floats_.resize(size);
+  dataset_.file().read(index, std::as_writable_bytes(std::span(floats_)));
   place(
-      channels_, height_, width_, placement,
+      info.channels, height, width, placement,
       [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-        return static_cast<T>(floats_[static_cast<std::size_t>((c * height_ + y) * width_ + x)]);
+        return static_cast<T>(floats_[static_cast<std::size_t>((c * height + y) * width + x)]);
       },
       [](std::int64_t) { return T(0); }, out);
 }

@@ -6,10 +6,23 @@
 #include <m2mkd/data/dataset.hpp>
 
 #include "file_check.hpp"
+#include "pipeline.hpp"
 
 namespace m2mkd {
 
 namespace {
+
+const char* form_name(ImageForm form) {
+  switch (form) {
+    case ImageForm::tensor:
+      return "tensors";
+    case ImageForm::encoded:
+      return "encoded images";
+    case ImageForm::pixels:
+      break;
+  }
+  return "pixels";
+}
 
 // The header of one file; nothing where it is absent or cannot be read (the reason is then in
 // `problems`, or sizes are in the options).
@@ -49,6 +62,24 @@ std::optional<ImageFileInfo> header(const DataOptions& options, bool test,
   return std::nullopt;
 }
 
+// Are these the two files of one data set? Pixels may differ in size where they are resized.
+void check_pair(const DataOptions& options, const ImageFileInfo& train, const ImageFileInfo& test,
+                std::vector<std::string>& problems) {
+  const bool tensors = train.form == ImageForm::tensor;
+  const bool sizes = options.image_size > 0 || train.height == test.height;
+  if (train.channels == test.channels && sizes && tensors == (test.form == ImageForm::tensor) &&
+      train.classes.size() == test.classes.size())
+    return;
+  const auto text = [](const std::filesystem::path& path, const ImageFileInfo& info) {
+    return fmt::format("{} ({} x {} x {}, {} classes, {})", path.string(), info.channels,
+                       info.height, info.width, info.classes.size(), form_name(info.form));
+  };
+  problems.push_back(
+      fmt::format("data.train = {} and data.test = {} are not of one data set: pack "
+                  "both together",
+                  text(options.train, train), text(options.test, test)));
+}
+
 }  // namespace
 
 DataShape data_shape(const DataOptions& options, std::vector<std::string>& problems) {
@@ -61,20 +92,10 @@ DataShape data_shape(const DataOptions& options, std::vector<std::string>& probl
   for (const auto* info : {train ? &*train : nullptr, test ? &*test : nullptr}) {
     if (!info) continue;
     if (shape.channels == 0) shape.channels = info->channels;
-    if (shape.image_size == 0) shape.image_size = info->height;
+    if (shape.image_size == 0) shape.image_size = network_side(*info, options);
     if (shape.classes == 0) shape.classes = std::ssize(info->classes);
   }
-  if (train && test) {
-    if (train->channels != test->channels || train->height != test->height ||
-        train->is_tensor != test->is_tensor || train->classes.size() != test->classes.size())
-      problems.push_back(fmt::format(
-          "data.train = {} ({} x {} x {}, {} classes, {}) and data.test = {} ({} x {} x {}, {} "
-          "classes, {}) are not of one data set: pack both together",
-          options.train.string(), train->channels, train->height, train->width,
-          train->classes.size(), train->is_tensor ? "tensors" : "pixels", options.test.string(),
-          test->channels, test->height, test->width, test->classes.size(),
-          test->is_tensor ? "tensors" : "pixels"));
-  }
+  if (train && test) check_pair(options, *train, *test, problems);
   if (train) shape.train_digest = train->digest;
   if (test) shape.test_digest = test->digest;
 

@@ -1,7 +1,6 @@
 #include "train_batches.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include <ATen/ATen.h>
 
@@ -21,20 +20,32 @@ Range share(std::int64_t count, int rank, int ranks) {
   return {first, first + base + (rank < more ? 1 : 0)};
 }
 
-TrainBatches::TrainBatches(Dataset dataset, const DataOptions& data, const LoaderOptions& options)
-    : data_(data), options_(options), reader_(std::move(dataset), data, options.dtype) {
-  require(options.batch >= 1 && options.micro_batch >= 1 && options.forward_micro_batches >= 0,
-          "batch and micro-batch hold at least one sample");
-  const std::int64_t size = reader_.dataset().size();
-  if (size == 0)
+namespace {
+
+const Dataset& not_empty(const Dataset& dataset, const DataOptions& data) {
+  if (dataset.size() == 0)
     fail("no training images are left in {}: make data.validation_images smaller",
          data.train.string());
-  samples_ = std::min(options.batch, size);
-  steps_ = size / samples_;
-  mine_ = share((samples_ + options.micro_batch - 1) / options.micro_batch, options.rank,
-                options.ranks);
+  return dataset;
+}
+
+}  // namespace
+
+TrainBatches::TrainBatches(Dataset dataset, const DataOptions& data, const LoaderOptions& options)
+    : data_(data),
+      options_(options),
+      reader_(not_empty(dataset, data), data, options.dtype),
+      sampler_(data, dataset.size(), options.batch, options.seed),
+      partner_(reader_.images(1)) {
+  require(options.batch >= 1 && options.micro_batch >= 1 && options.forward_micro_batches >= 0,
+          "batch and micro-batch hold at least one sample");
+  const std::int64_t samples = samples_per_step();
+  mine_ =
+      share((samples + options.micro_batch - 1) / options.micro_batch, options.rank, options.ranks);
   const std::int64_t all = std::max<std::int64_t>(mine_.last - mine_.first, 1);
   together_ = options.forward_micro_batches == 0 ? all : options.forward_micro_batches;
+  const bool shares = mixes(data) && data.mix_per == MixPer::rank_batch;
+  mix_group_ = shares ? samples / data.published_ranks : options.micro_batch;
   micro_ = mine_.first;
 }
 
@@ -48,70 +59,58 @@ void TrainBatches::seek(std::int64_t step) {
   micro_ = mine_.first;
 }
 
-void TrainBatches::enter_epoch() {
-  const std::int64_t epoch = step_ / steps_;
-  if (epoch == epoch_) return;
-  const std::int64_t size = reader_.dataset().size();
-  if (data_.order == Order::shuffled) {
-    order_ =
-        permutation(size, Random(options_.seed, Purpose::order, static_cast<std::uint64_t>(epoch)));
-  } else {
-    order_.resize(static_cast<std::size_t>(size));
-    std::iota(order_.begin(), order_.end(), 0);
-  }
-  epoch_ = epoch;
+std::int64_t TrainBatches::label(std::int64_t position) {
+  return reader_.dataset().label(sampler_.at(step_, position).sample);
 }
 
-Placement TrainBatches::placement(std::int64_t sample) const {
-  Placement p;
-  if (data_.flip <= 0 && data_.crop_pad == 0) return p;
-  // Keyed by the place in the file, so that a sample's augmentation does not depend on the subset
-  // it is in.
-  const auto index = static_cast<std::uint64_t>(reader_.dataset().index(sample));
-  Random random(options_.seed, Purpose::augment, index, static_cast<std::uint32_t>(epoch_));
-  p.flip = random.uniform() < data_.flip;
-  if (const std::int64_t pad = data_.crop_pad; pad > 0) {
-    const auto places = static_cast<std::uint64_t>(2 * pad + 1);
-    p.dy = static_cast<std::int64_t>(random.below(places)) - pad;
-    p.dx = static_cast<std::int64_t>(random.below(places)) - pad;
+void TrainBatches::read(std::int64_t position, const at::Tensor& images, std::int64_t row) {
+  const Showing shown = sampler_.at(step_, position);
+  reader_.read_augmented(shown.sample, {options_.seed, sampler_.epoch(step_), shown.repetition},
+                         images, row);
+}
+
+// Adds targets and mixes the images, group by group. A group may reach beyond this batch (into the
+// rank's next one, or another rank's): partners there are read once more.
+void TrainBatches::mix(Batch& batch) {
+  const std::int64_t first = batch.first, last = first + batch.labels.size(0);
+  batch.targets = at::empty({last - first, reader_.dataset().classes()}, options_.dtype);
+  for (std::int64_t group = first / mix_group_; group * mix_group_ < last; ++group) {
+    const Mix mix =
+        draw_mix(data_, reader_.side(),
+                 Random(options_.seed, Purpose::mixup, static_cast<std::uint64_t>(step_),
+                        static_cast<std::uint32_t>(group)));
+    const std::int64_t begin = group * mix_group_,
+                       end = std::min(begin + mix_group_, samples_per_step());
+    const std::int64_t mirror = begin + end - 1;  // position + partner's position
+    const std::int64_t from = std::max(begin, first), to = std::min(end, last);
+    // Positions [low, high) have their partner in this batch too.
+    const std::int64_t low = std::max(from, mirror + 1 - to), high = mirror + 1 - low;
+    if (low < high) mix_mirrored(mix, batch.images, low - first, high - first);
+    for (std::int64_t p = from; p < to; ++p) {
+      if ((p < low || p >= high) && mix.lambda != 1) {
+        read(mirror - p, partner_, 0);
+        mix_with(mix, batch.images, p - first, partner_);
+      }
+      soft_target(mix, label(p), label(mirror - p), data_.smoothing, batch.targets, p - first);
+    }
   }
-  return p;
 }
 
 Batch TrainBatches::make() {
-  enter_epoch();
-  const std::int64_t size = options_.micro_batch;
   const std::int64_t last_micro = std::min(micro_ + together_, mine_.last);
-  const std::int64_t first = micro_ * size, last = std::min(last_micro * size, samples_);
-  const Dataset& dataset = reader_.dataset();
-
+  const std::int64_t first = micro_ * options_.micro_batch,
+                     last = std::min(last_micro * options_.micro_batch, samples_per_step());
   Batch batch;
   batch.first = first;
   batch.last = last_micro == mine_.last;
   batch.images = reader_.images(last - first);
   batch.labels = at::empty({last - first}, at::kLong);
   auto* labels = batch.labels.data_ptr<std::int64_t>();
-  const std::int64_t begin = (step_ % steps_) * samples_ + first;
   for (std::int64_t row = 0; row < last - first; ++row) {
-    const std::int64_t sample = order_[static_cast<std::size_t>(begin + row)];
-    reader_.read(sample, placement(sample), batch.images, row);
-    labels[row] = dataset.label(sample);
+    read(first + row, batch.images, row);
+    labels[row] = label(first + row);
   }
-
-  if (mixes(data_) || data_.smoothing > 0) {
-    batch.targets = at::empty({last - first, dataset.classes()}, options_.dtype);
-    const auto& info = dataset.file().info();
-    const std::span<const std::int64_t> all(labels, static_cast<std::size_t>(last - first));
-    for (std::int64_t m = micro_; m < last_micro; ++m) {
-      const Mix mix =
-          draw_mix(data_, info.height, info.width,
-                   Random(options_.seed, Purpose::mixup, static_cast<std::uint64_t>(step_),
-                          static_cast<std::uint32_t>(m)));
-      const std::int64_t from = (m - micro_) * size, to = std::min(from + size, last - first);
-      mix_images(mix, batch.images, from, to);
-      mix_targets(mix, all, data_.smoothing, batch.targets, from, to);
-    }
-  }
+  if (mixes(data_) || data_.smoothing > 0) mix(batch);
 
   micro_ = last_micro;
   if (batch.last) seek(step_ + 1);

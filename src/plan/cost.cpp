@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/train/schedule.hpp>
@@ -108,12 +109,11 @@ Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
 
 /// Evaluations that eval_epochs asks for: after an epoch in which a multiple of it lies, and at the
 /// end.
-double epoch_evaluations(double every, std::int64_t steps, std::int64_t steps_per_epoch) {
+double epoch_evaluations(double every, std::int64_t steps, std::int64_t per_epoch) {
   if (every <= 0) return 0;
-  const double whole =
-      std::floor(static_cast<double>(steps) / static_cast<double>(steps_per_epoch));
+  const double whole = std::floor(static_cast<double>(steps) / static_cast<double>(per_epoch));
   const auto due = [&](double epochs) { return every < 1 ? epochs : std::floor(epochs / every); };
-  const bool end_is_due = steps % steps_per_epoch == 0 && due(whole) > due(whole - 1);
+  const bool end_is_due = steps % per_epoch == 0 && due(whole) > due(whole - 1);
   return due(whole) + (end_is_due ? 0 : 1);
 }
 
@@ -129,10 +129,10 @@ JobCost job_cost(const Job& job) {
   cost.train_flops = work.train;
 
   const auto images = std::max<std::int64_t>(1, job.shape.train_images);
-  const auto steps_per_epoch = std::max<std::int64_t>(1, images / job.train.batch);
-  cost.steps = total_steps(job.train.schedule, steps_per_epoch);
+  const auto per_epoch = steps_per_epoch(job.data, images, job.train.batch);
+  cost.steps = total_steps(job.train.schedule, per_epoch);
   if (job.train.max_steps > 0) cost.steps = std::min(cost.steps, job.train.max_steps);
-  cost.images = static_cast<double>(cost.steps * std::min(job.train.batch, images));
+  cost.images = static_cast<double>(cost.steps * samples_per_step(images, job.train.batch));
 
   // The test set at the end; before the first step the assembled student, and every teacher's
   // hybrid.
@@ -140,7 +140,7 @@ JobCost job_cost(const Job& job) {
   const auto watched =
       job.data.validation_images > 0 ? static_cast<double>(job.shape.validation_images) : test;
   const double own_images =
-      test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, steps_per_epoch) +
+      test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, per_epoch) +
       (job.assembled() ? test : 0);
   const double hybrids = work.hybrids_eval > 0 ? static_cast<double>(job.teachers.size()) : 0;
   cost.eval_images = own_images + test * hybrids;

@@ -3,6 +3,7 @@
 #include <set>
 #include <sstream>
 
+#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/plan/job.hpp>
 
 namespace m2mkd {
@@ -38,7 +39,7 @@ std::map<std::string, std::string> parse(const std::string& identity) {
 }  // namespace
 
 std::int64_t Job::micro_batches() const {
-  const std::int64_t samples = std::min(train.batch, std::max<std::int64_t>(shape.train_images, 1));
+  const std::int64_t samples = samples_per_step(shape.train_images, train.batch);
   return (samples + train.micro_batch - 1) / train.micro_batch;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <m2mkd/data/sampler.hpp>
+
 namespace m2mkd {
 
 namespace {
@@ -83,6 +85,11 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
   if (job.train.micro_batch > job.train.batch)
     problems.push_back(fmt::format("{}: micro_batch = {} is larger than batch = {}",
                                    enum_name(job.phase), job.train.micro_batch, job.train.batch));
+  // Without images there is another problem already.
+  if (job.shape.train_images > 0)
+    if (auto problem = sampling_problem(job.data, job.shape.train_images, job.train.batch);
+        !problem.empty())
+      problems.push_back(fmt::format("{}: {}", enum_name(job.phase), problem));
 }
 
 }  // namespace m2mkd

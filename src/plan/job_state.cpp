@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/train/schedule.hpp>
 
@@ -86,8 +87,7 @@ void prolong(const Job& job, const RunFolder& folder, const std::string& identit
 }  // namespace
 
 std::int64_t wanted_steps(const Job& job) {
-  const std::int64_t per_epoch =
-      std::max<std::int64_t>(1, job.shape.train_images / job.train.batch);
+  const std::int64_t per_epoch = steps_per_epoch(job.data, job.shape.train_images, job.train.batch);
   const std::int64_t all = total_steps(job.train.schedule, per_epoch);
   return job.train.max_steps > 0 ? std::min(all, job.train.max_steps) : all;
 }

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/plan/cost.hpp>
 
 namespace m2mkd {
@@ -36,7 +37,7 @@ PackModel::PackModel(std::span<const Job* const> pack, const MachineOptions& mac
   require(!pack.empty(), "a pack has at least one job");
   const Job& first = *pack.front();
   micro_batch_ = first.train.micro_batch;
-  samples_ = std::min(first.train.batch, std::max<std::int64_t>(1, first.shape.train_images));
+  samples_ = samples_per_step(first.shape.train_images, first.train.batch);
   micro_batches_ = first.micro_batches();
   forward_micro_batches_ = first.train.forward_micro_batches;
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,13 +19,37 @@ h5::Dataset open_dataset(hid_t file, const char* name) {
       h5::check(H5Dopen2(file, name, H5P_DEFAULT), std::string("open '") + name + "'"));
 }
 
-/// Fills count and extents from the dataset's shape.
+/// Fills count, extents and bytes from the dataset's shape.
 void take_shape(const std::vector<std::int64_t>& shape, ImageFileInfo& info) {
-  if (shape.size() != 4) fail("its images have {} dimensions instead of 4", shape.size());
+  const std::size_t expected = info.form == ImageForm::encoded ? 1 : 4;
+  if (shape.size() != expected)
+    fail("its images have {} dimensions instead of {}", shape.size(), expected);
+  if (info.form == ImageForm::encoded) {
+    info.bytes = shape[0];
+    return;
+  }
+  const bool tensor = info.form == ImageForm::tensor;
   info.count = shape[0];
-  info.channels = info.is_tensor ? shape[1] : shape[3];
-  info.height = info.is_tensor ? shape[2] : shape[1];
-  info.width = info.is_tensor ? shape[3] : shape[2];
+  info.channels = tensor ? shape[1] : shape[3];
+  info.height = tensor ? shape[2] : shape[1];
+  info.width = tensor ? shape[3] : shape[2];
+  info.bytes = info.count * bytes_per_row(info);
+}
+
+/// Where each encoded image begins, and the end of the last.
+std::vector<std::uint64_t> read_bounds(hid_t file, ImageFileInfo& info) {
+  const auto dataset = open_dataset(file, kImageBounds);
+  const auto shape = h5::shape_of(dataset);
+  if (shape.size() != 1 || shape[0] < 1)
+    fail("the shape of /{} is [{}], not [images + 1]", kImageBounds, fmt::join(shape, ","));
+  std::vector<std::uint64_t> bounds(static_cast<std::size_t>(shape[0]));
+  h5::check(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bounds.data()),
+            "read image offsets");
+  if (bounds.front() != 0 || bounds.back() != static_cast<std::uint64_t>(info.bytes) ||
+      !std::ranges::is_sorted(bounds))
+    fail("/{} does not rise from 0 to the {} bytes of its images", kImageBounds, info.bytes);
+  info.count = shape[0] - 1;
+  return bounds;
 }
 
 std::vector<std::int32_t> read_labels(hid_t file, const ImageFileInfo& info) {
@@ -40,17 +65,25 @@ std::vector<std::int32_t> read_labels(hid_t file, const ImageFileInfo& info) {
   return labels;
 }
 
-/// The pixels' place in the file.
-std::int64_t find_pixels(hid_t file, ImageFileInfo& info) {
-  info.is_tensor = h5::check(H5Lexists(file, kTensorImages, H5P_DEFAULT), "look for images") > 0;
-  const auto dataset = open_dataset(file, info.is_tensor ? kTensorImages : kPixelImages);
+ImageForm find_form(hid_t file) {
+  for (const auto form : {ImageForm::tensor, ImageForm::encoded})
+    if (h5::check(H5Lexists(file, dataset_name(form), H5P_DEFAULT), "look for images") > 0)
+      return form;
+  return ImageForm::pixels;
+}
+
+/// The images' place in the file.
+std::int64_t find_images(hid_t file, ImageFileInfo& info) {
+  info.form = find_form(file);
+  const auto dataset = open_dataset(file, dataset_name(info.form));
   take_shape(h5::shape_of(dataset), info);
   h5::Type type(H5Dget_type(dataset));
-  if (H5Tequal(type, pixel_type(info)) <= 0) {
-    fail("its images are not {}", info.is_tensor ? "little-endian float32" : "uint8");
+  if (H5Tequal(type, element_type(info.form)) <= 0) {
+    fail("its images are not {}",
+         info.form == ImageForm::tensor ? "little-endian float32" : "uint8");
   }
   const haddr_t offset = H5Dget_offset(dataset);
-  if (offset == HADDR_UNDEF && info.count > 0) {
+  if (offset == HADDR_UNDEF && info.bytes > 0) {
     fail("its images are not stored contiguously; pack them again with m2mkd-pack");
   }
   return static_cast<std::int64_t>(offset);
@@ -65,9 +98,13 @@ ImageFile::ImageFile(const std::filesystem::path& path) : path_(path) {
     info_.name = text_attribute(attributes, "name");
     info_.split = text_attribute(attributes, "split");
     info_.digest = text_attribute(attributes, "digest");
-    offset_ = find_pixels(file, info_);
+    offset_ = find_images(file, info_);
     info_.mean = h5::read_numbers(file, "mean");
     info_.std = h5::read_numbers(file, "std");
+    if (info_.form == ImageForm::encoded) {
+      bounds_ = read_bounds(file, info_);
+      info_.channels = std::ssize(info_.mean);
+    }
     info_.classes = h5::read_texts(open_dataset(file, kClasses));
     const auto channels = static_cast<std::size_t>(info_.channels);
     if (info_.mean.size() != channels || info_.std.size() != channels) {
@@ -87,6 +124,7 @@ ImageFile::~ImageFile() {
 ImageFile::ImageFile(ImageFile&& other) noexcept
     : info_(std::move(other.info_)),
       labels_(std::move(other.labels_)),
+      bounds_(std::move(other.bounds_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       offset_(other.offset_),
       path_(std::move(other.path_)) {}
@@ -94,20 +132,27 @@ ImageFile::ImageFile(ImageFile&& other) noexcept
 ImageFile& ImageFile::operator=(ImageFile&& other) noexcept {
   std::swap(info_, other.info_);
   std::swap(labels_, other.labels_);
+  std::swap(bounds_, other.bounds_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(offset_, other.offset_);
   std::swap(path_, other.path_);
   return *this;
 }
 
-std::int64_t ImageFile::image_bytes() const {
-  return bytes_per_image(info_);
+std::int64_t ImageFile::image_bytes(std::int64_t index) const {
+  require(index >= 0 && index < info_.count, "image index lies in the file");
+  if (bounds_.empty()) return bytes_per_row(info_);
+  const auto i = static_cast<std::size_t>(index);
+  return static_cast<std::int64_t>(bounds_[i + 1] - bounds_[i]);
 }
 
 void ImageFile::read(std::int64_t index, std::span<std::byte> out) const {
-  require(index >= 0 && index < info_.count, "image index lies in the file");
-  require(static_cast<std::int64_t>(out.size()) == image_bytes(), "the buffer holds one image");
-  const auto start = offset_ + index * image_bytes();
+  const auto bytes = image_bytes(index);
+  require(std::ssize(out) == bytes, "the buffer holds one image");
+  const auto begin = bounds_.empty()
+                         ? index * bytes
+                         : static_cast<std::int64_t>(bounds_[static_cast<std::size_t>(index)]);
+  const auto start = offset_ + begin;
   for (std::size_t done = 0; done < out.size();) {
     const auto count = ::pread(descriptor_, out.data() + done, out.size() - done,
                                static_cast<off_t>(start + static_cast<std::int64_t>(done)));

@@ -8,16 +8,19 @@ namespace m2mkd {
 
 std::vector<std::string> verify_image_file(const std::filesystem::path& path) {
   const ImageFile file(path);  // labels and structure are compared here
+  const ImageFileInfo& info = file.info();
   Digest digest;
-  std::vector<std::byte> image(static_cast<std::size_t>(file.image_bytes()));
-  for (std::int64_t i = 0; i < file.info().count; ++i) {
+  std::vector<std::byte> image;
+  std::vector<std::uint64_t> bounds{0};
+  for (std::int64_t i = 0; i < info.count; ++i) {
+    image.resize(static_cast<std::size_t>(file.image_bytes(i)));
     file.read(i, image);
     digest.add(image.data(), image.size());
+    bounds.push_back(bounds.back() + image.size());
   }
   const auto told = h5::reading(path, [&](hid_t open) {
     const h5::Dataset images(
-        h5::check(H5Dopen2(open, file.info().is_tensor ? kTensorImages : kPixelImages, H5P_DEFAULT),
-                  "open images"));
+        h5::check(H5Dopen2(open, dataset_name(info.form), H5P_DEFAULT), "open images"));
     return text_attribute(h5::read_attributes(images), h5::kDataDigest);
   });
   std::vector<std::string> damages;
@@ -28,8 +31,10 @@ std::vector<std::string> verify_image_file(const std::filesystem::path& path) {
                                     digest.hex(), attribute, expected));
   };
   compare("images", h5::kDataDigest, told);
+  if (info.form == ImageForm::encoded)
+    digest.add(bounds.data(), bounds.size() * sizeof bounds.front());
   digest.add(file.labels().data(), file.labels().size_bytes());
-  compare("images and labels", "digest", file.info().digest);
+  compare("images and labels", "digest", info.digest);
   return damages;
 }
 

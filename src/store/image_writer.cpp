@@ -40,6 +40,10 @@ class Moments {
   double count_ = 0;
 };
 
+std::string leaf(const std::string& name) {
+  return name.substr(name.find('/') + 1);
+}
+
 }  // namespace
 
 struct ImageFileWriter::Impl {
@@ -47,21 +51,22 @@ struct ImageFileWriter::Impl {
   Moments moments;
   Digest digest;
   std::vector<std::int32_t> labels;
+  std::vector<std::uint64_t> bounds{0};  ///< of encoded images
   std::vector<std::byte> portion;
-  std::int64_t written = 0;
+  std::int64_t written = 0;  ///< rows
   std::string pixel_digest;
   std::optional<h5::NewFile> out;
   h5::Dataset images;
 
   Impl(const std::filesystem::path& path, ImageFileInfo given)
       : info(std::move(given)), moments(info.channels) {
+    if (info.form != ImageForm::encoded) info.bytes = info.count * bytes_per_row(info);
     h5::Lock lock;
     out.emplace(path);
     out->write([&](hid_t file) {
       const auto group = h5::make_group(file, kImageGroup);
-      const std::string name = info.is_tensor ? kTensorImages : kPixelImages;
-      images = h5::make_dataset(group, name.substr(name.find('/') + 1), pixel_type(info),
-                                image_shape(info, info.count));
+      images = h5::make_dataset(group, leaf(dataset_name(info.form)), element_type(info.form),
+                                rows_shape(info, info.bytes / bytes_per_row(info)));
     });
   }
   ~Impl() {
@@ -72,27 +77,37 @@ struct ImageFileWriter::Impl {
 
   /// Writes the images collected in `portion`.
   void flush() {
-    const auto count = static_cast<std::int64_t>(portion.size()) / bytes_per_image(info);
-    if (count == 0) return;
+    const auto rows = static_cast<std::int64_t>(portion.size()) / bytes_per_row(info);
+    if (rows == 0) return;
     h5::Lock lock;
     out->write([&](hid_t) {
-      const auto shape = image_shape(info, count);
+      const auto shape = rows_shape(info, rows);
       const std::vector<hsize_t> extent(shape.begin(), shape.end());
       const hsize_t start[4] = {static_cast<hsize_t>(written), 0, 0, 0};
-      h5::Space memory(H5Screate_simple(4, extent.data(), nullptr));
+      h5::Space memory(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
       h5::Space place(H5Dget_space(images));
       h5::check(H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nullptr, extent.data(), nullptr),
                 "select images");
-      h5::check(H5Dwrite(images, pixel_type(info), memory, place, H5P_DEFAULT, portion.data()),
-                "write images");
+      h5::check(
+          H5Dwrite(images, element_type(info.form), memory, place, H5P_DEFAULT, portion.data()),
+          "write images");
     });
-    written += count;
+    written += rows;
     portion.clear();
+  }
+
+  void write_bounds(hid_t file) {
+    const auto group = h5::make_group(file, kImageGroup);
+    auto place = h5::make_dataset(group, leaf(kImageBounds), H5T_STD_U64LE, {std::ssize(bounds)});
+    h5::check(H5Dwrite(place, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bounds.data()),
+              "write image offsets");
+    h5::check(place.close(), "write image offsets");
   }
 
   void write_rest(hid_t file, const std::string& hex) {
     h5::write_attribute(images, h5::kDataDigest, pixel_digest);
     h5::check(images.close(), "write images");
+    if (info.form == ImageForm::encoded) write_bounds(file);
     auto place = h5::make_dataset(file, kLabels, H5T_STD_I32LE, {info.count});
     h5::check(H5Dwrite(place, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
               "write labels");
@@ -110,8 +125,13 @@ struct ImageFileWriter::Impl {
 };
 
 ImageFileWriter::ImageFileWriter(std::filesystem::path path, ImageFileInfo info) {
-  require(info.count >= 0 && info.channels > 0 && info.height > 0 && info.width > 0,
-          "a data set has a count and extents");
+  require(info.count >= 0 && info.channels > 0, "a data set has a count and channels");
+  if (info.form == ImageForm::encoded)
+    require(info.bytes >= 0 && std::ssize(info.mean) == info.channels &&
+                std::ssize(info.std) == info.channels,
+            "encoded images come with their bytes, means and deviations");
+  else
+    require(info.height > 0 && info.width > 0, "images have extents");
   impl_ = std::make_unique<Impl>(path, std::move(info));
 }
 
@@ -119,12 +139,18 @@ ImageFileWriter::~ImageFileWriter() = default;
 
 void ImageFileWriter::add(std::span<const std::byte> image, std::int32_t label) {
   auto& to = *impl_;
-  require(static_cast<std::int64_t>(image.size()) == bytes_per_image(to.info),
+  const bool encoded = to.info.form == ImageForm::encoded;
+  require(encoded || std::ssize(image) == bytes_per_row(to.info),
           "an image has the announced size");
   require(static_cast<std::int64_t>(to.labels.size()) < to.info.count,
           "no more images than announced");
   check_label(label, to.labels.size(), to.info);
-  if (!to.info.is_tensor) to.moments.add(image);
+  if (encoded) {
+    to.bounds.push_back(to.bounds.back() + image.size());
+    require(to.bounds.back() <= static_cast<std::uint64_t>(to.info.bytes),
+            "no more bytes than announced");
+  }
+  if (to.info.form == ImageForm::pixels) to.moments.add(image);
   to.digest.add(image.data(), image.size());
   to.labels.push_back(label);
   to.portion.insert(to.portion.end(), image.begin(), image.end());
@@ -137,14 +163,20 @@ std::string ImageFileWriter::finish() {
           "all announced images came");
   to.flush();
   to.pixel_digest = to.digest.hex();
+  if (to.info.form == ImageForm::encoded) {
+    require(to.bounds.back() == static_cast<std::uint64_t>(to.info.bytes),
+            "all announced bytes came");
+    to.digest.add(to.bounds.data(), to.bounds.size() * sizeof to.bounds.front());
+  }
   to.digest.add(to.labels.data(), to.labels.size() * sizeof(std::int32_t));
   // Tensors reach the network untouched, which is what mean 0 and std 1 say.
+  const bool tensor = to.info.form == ImageForm::tensor;
   const auto channels = static_cast<std::size_t>(to.info.channels);
   for (std::size_t c = to.info.mean.size(); c < channels; ++c) {
-    to.info.mean.push_back(to.info.is_tensor ? 0 : to.moments.mean(c));
+    to.info.mean.push_back(tensor ? 0 : to.moments.mean(c));
   }
   for (std::size_t c = to.info.std.size(); c < channels; ++c) {
-    to.info.std.push_back(to.info.is_tensor ? 1 : to.moments.deviation(c));
+    to.info.std.push_back(tensor ? 1 : to.moments.deviation(c));
   }
   const auto hex = to.digest.hex();
   h5::Lock lock;

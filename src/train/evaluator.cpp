@@ -89,11 +89,16 @@ double Accuracy::standard_error() const {
   return count > 0 ? 100.0 * std::sqrt(p * (1.0 - p) / static_cast<double>(count)) : 0.0;
 }
 
+std::int64_t scored_images(std::int64_t images, std::int64_t batch, bool drop_last) {
+  return drop_last && images >= batch ? images / batch * batch : images;
+}
+
 std::optional<std::vector<Accuracy>> evaluate(
     std::span<const Chain> chains, const EvalRequest& request,
     const std::function<void(std::int64_t, const at::Tensor&)>& on_logits) {
   EvalLoader loader(request.dataset, request.data, request.batch, request.group.rank(),
-                    request.group.size(), parameter_type(request.precision));
+                    request.group.size(), parameter_type(request.precision),
+                    scored_images(request.dataset.size(), request.batch, request.drop_last));
   return evaluate_batches(
       chains, {request.precision, request.group, request.device, request.beat},
       [&](Batch& batch) { return loader.next(batch); }, on_logits);

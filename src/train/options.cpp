@@ -83,6 +83,9 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("forward_micro_batches", &O::forward_micro_batches,
         "micro-batches in one forward (memory); 0: all of a rank's", at_least<std::int64_t>(0));
   k.add("eval_batch", &O::eval_batch, "images per evaluation forward", at_least<std::int64_t>(1));
+  k.add("eval_drop_last", &O::eval_drop_last,
+        "published Python: score only the whole batches of eval_batch images (all where there is "
+        "none)");
   k.add("eval_epochs", &O::eval_epochs, "evaluate every so many epochs; 0: at the end only",
         at_least(0.0));
   k.add("checkpoint_seconds", &O::checkpoint_seconds,
@@ -97,9 +100,9 @@ Keys<TrainOptions> TrainOptions::keys() {
 
 const std::vector<std::string>& TrainOptions::neutral_keys() {
   static const std::vector<std::string> keys{
-      "max_steps",  "forward_micro_batches", "eval_batch", "eval_epochs",
-      "non_finite", "checkpoint_seconds",    "log_steps",  "log_seconds",
-      "bucket_mb",  "keep_checkpoints"};
+      "max_steps",       "forward_micro_batches", "eval_batch", "eval_drop_last", "eval_epochs",
+      "non_finite",      "checkpoint_seconds",    "log_steps",  "log_seconds",    "bucket_mb",
+      "keep_checkpoints"};
   return keys;
 }
 

@@ -109,8 +109,9 @@ void Trainer::Impl::restore() {
 
 std::optional<std::vector<Accuracy>> Trainer::Impl::evaluate_on(const Dataset& dataset,
                                                                 const std::vector<Chain>& chains) {
-  return evaluate(chains, EvalRequest{dataset, data, options().eval_batch, options().precision,
-                                      context.group, context.device, context.beat});
+  return evaluate(
+      chains, EvalRequest{dataset, data, options().eval_batch, options().precision, context.group,
+                          context.device, context.beat, options().eval_drop_last});
 }
 
 bool Trainer::Impl::evaluate_start() {

@@ -52,7 +52,7 @@ idx=(idx --name tiny --train-images i.idx --train-labels l.idx)
 "$pack" --help >help 2>err
 check "help exits 0 and goes to stdout" test $? = 0 -a -s help -a ! -s err
 check "help names every source" grep -q fashion-mnist help
-says 2 "known sources: fashion-mnist, idx, npy" cifr --out d
+says 2 "known sources: fashion-mnist, idx, npy, cifar, folder" cifr --out d
 says 2 "SOURCE is one of" --out d
 says 2 "--out is missing" fashion-mnist
 says 2 "did you mean '--train-images'" idx --train-image x --out d
@@ -109,6 +109,77 @@ f = h5py.File('y/train.h5')
 assert bytes(f['images/pixels'][()].tobytes()) == bytes(range(10, 82)) and f['images/pixels'].shape == (12, 2, 3, 1)
 assert list(f['labels'][()]) == [i % 3 for i in range(12)] and [c.decode() for c in f['classes'][()]] == ['ant', 'bee', 'cat']
 P
+fi
+# CIFAR: 5 records of label and planes in two files; CIFAR-100 has two labels, of which the fine one counts.
+python3 - <<'P'
+import os
+def record(labels, i): return bytes(labels) + b''.join(bytes((17 * i + 85 * c + k) % 251 for k in range(1024)) for c in range(3))
+os.makedirs('c10'); os.makedirs('c100'); os.makedirs('c0')
+open('c10/data_batch_1.bin', 'wb').write(record([3], 0) + record([9], 1) + record([0], 2))
+open('c10/data_batch_2.bin', 'wb').write(record([1], 3) + record([2], 4))
+open('c10/test_batch.bin', 'wb').write(record([5], 9))
+open('c10/batches.meta.txt', 'w').write('\n'.join('plane car bird cat deer dog frog horse ship truck'.split()) + '\n\n')
+open('c100/train.bin', 'wb').write(record([4, 99], 0) + record([0, 7], 1)); open('c100/test.bin', 'wb').write(record([1, 2], 5))
+P
+says 0 "5 images of 32 x 32 x 3, 10 classes, .*written" cifar --source-dir c10 --out k10
+says 0 "already there" cifar --source-dir c10 --out k10
+says 0 "2 images of 32 x 32 x 3, 100 classes" cifar --source-dir c100 --out k100 --mean "0.5 0.5 0.5" --std "0.2 0.2 0.2"
+says 1 "holds neither data_batch" cifar --source-dir c0 --out x
+says 2 "--source-dir is missing" cifar --out x
+printf x >>c10/data_batch_2.bin
+says 1 "data_batch_2.bin: truncated or no CIFAR file: 6147 bytes are not a multiple of 3073" cifar --source-dir c10 --out x
+if python3 -c 'import h5py' 2>/dev/null; then
+  check "h5py reads CIFAR's pixels and fine labels" python3 - <<'P'
+import h5py
+f, g = h5py.File('k10/train.h5'), h5py.File('k100/train.h5')
+x = f['images/pixels'][()]
+assert all(x[i, y, z, c] == (17 * i + 85 * c + 32 * y + z) % 251 for i in range(5) for y in (0, 31) for z in (0, 1, 31) for c in range(3))
+assert list(f['labels'][()]) == [3, 9, 0, 1, 2] and f['classes'][9].decode() == 'truck' and f.attrs['name'] == 'cifar10'
+assert list(g['labels'][()]) == [99, 7] and list(g.attrs['mean']) == [0.5] * 3
+P
+fi
+
+# A folder of JPEG files, stored byte for byte. Pillow makes them; without it this part is left out.
+if /usr/bin/python3 -c 'import PIL, h5py' 2>/dev/null; then
+  /usr/bin/python3 - <<'P'
+import os
+from PIL import Image
+for split, counts in (('train', {'n02': 3, 'n01': 2, 'n10': 1}), ('val', {'n10': 1, 'n01': 1})):
+    for name, count in counts.items():
+        os.makedirs(f'tree/{split}/{name}/images')
+        for i in range(count):
+            path = f'tree/{split}/{name}/images/b.JPEG' if i == 2 else f'tree/{split}/{name}/{9 - i}.jpg'
+            Image.new('RGB', (20 + i, 30 + len(split)), (40 * i, 9, 200)).save(path)
+open('tree/train/n01/boxes.txt', 'w').write('1 2 3'); open('tree/train/.listing', 'w').write('x')
+open('order', 'w').write('n10\nn99\nn01\nn02\n'); open('short', 'w').write('n10\nn01\n')
+P
+  says 0 "6 JPEG images (0.0 MB), 3 classes, mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250, .*written" folder --source-dir tree --out j
+  says 0 "already there" folder --source-dir tree --out j
+  says 0 "note: tree/train: 1 files that are no images" folder --source-dir tree --out j
+  says 0 "4 classes, mean 0.5000 0.5000 0.5000" folder --source-dir tree --classes order --mean "0.5 0.5 0.5" --std "1 1 1" --out jo
+  check "h5py reads the files back" /usr/bin/python3 - <<'P'
+import h5py
+f, g = h5py.File('j/train.h5'), h5py.File('jo/test.h5')
+names = 'n01/8 n01/9 n02/8 n02/9 n02/images/b n10/9'.split()
+files = [open('tree/train/' + n + ('.JPEG' if n.endswith('b') else '.jpg'), 'rb').read() for n in names]
+at, data = f['images/offset'][()], f['images/bytes'][()].tobytes()
+assert at[0] == 0 and at[-1] == len(data) and [data[at[i]:at[i + 1]] for i in range(6)] == files
+assert list(f['labels'][()]) == [0, 0, 1, 1, 1, 2] and [c.decode() for c in f['classes'][()]] == ['n01', 'n02', 'n10']
+assert list(g['labels'][()]) == [2, 0] and [c.decode() for c in g['classes'][()]] == ['n10', 'n99', 'n01', 'n02']
+P
+  if m2mkd=$(command -v "${pack%-pack}"); then
+    check "inspect shows encoded images" grep -q '6 of any size, 3 channels, jpeg' <("$m2mkd" inspect j/train.h5 --verify)
+  fi
+  says 1 "tree/train/n02: no such class" folder --source-dir tree --classes short --out x
+  says 1 "nothing/train: no such folder" folder --source-dir nothing --out x
+  cp -r tree broken
+  head -c 100 tree/train/n02/9.jpg >broken/train/n02/9.jpg && echo no image >broken/train/n10/9.jpg
+  says 1 "broken/train/n02/9.jpg: .*; 2 file(s) in all cannot be decoded as JPEG: .*n02/9.jpg, .*n10/9.jpg" folder --source-dir broken --out x
+  check "no file from a broken source" test ! -e x/train.h5
+  for k in 1 2 3 4; do cp tree/train/n02/9.jpg "tree/train/n02/$k.png"; done
+  says 1 "4 images are not JPEG: .*1.png, .*2.png, .*3.png, …: convert them" folder --source-dir tree --out x
+else
+  echo "pack: JPEG files were not tested (python3-pil and python3-h5py are not installed)"
 fi
 [ $failed = 0 ] && echo "pack: all checks passed"
 exit $failed

@@ -59,5 +59,7 @@ try uneven 3 "${m2mkd_only[@]}" --train.batch 50 --train.micro_batch 12
 try one_micro_batch 4 "${m2mkd_only[@]}" --train.micro_batch 64
 try idle 8 --train.epochs 1 --train.micro_batch 64
 try mixed 2 "${m2mkd_only[@]}" --data.mixup 0.8 --data.cutmix 1 --data.smoothing 0.1 --data.flip 0.5 --data.crop_pad 2 --student.drop_path 0.1
-try published 2 "${m2mkd_only[@]}" --distill.kd_per element --distill.ce_weight complement --train.clip_grad 1
+try published 2 "${m2mkd_only[@]}" --distill.kd_per element --distill.ce_weight complement --train.clip_grad 1 --train.eval_drop_last true \
+  --data.order published --data.mix_per rank_batch --data.mixup 0.8 --data.cutmix 1 --data.random_resized_crop true \
+  --data.rand_augment rand-m9-mstd0.5-inc1 --data.erasing 0.25 --data.image_size 14
 try e2e_long 2 --run.methods e2e,m2mkd,e2e_long --train.epochs 1

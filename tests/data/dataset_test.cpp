@@ -60,23 +60,108 @@ TEST(DataShape, SaysHowToPackAMissingFile) {
                           HasSubstr("data.test is not set")));
 }
 
+std::vector<std::string> problems_of(const DataOptions& options) {
+  std::vector<std::string> problems;
+  data_shape(options, problems);
+  return problems;
+}
+
 TEST(DataShape, ListsEveryContradiction) {
   Packed packed(header(50));
-  packed.options.image_size = 7;
   packed.options.classes = 10;
   packed.options.count = 51;
   packed.options.test.clear();
-  packed.options.test_count = 1;
+  packed.options.image_size = 6;
   packed.options.channels = 1;
-  std::vector<std::string> problems;
-  data_shape(packed.options, problems);
-  EXPECT_THAT(problems, ElementsAre(HasSubstr("data.image_size = 7"),
-                                    HasSubstr("data.classes = 10"), HasSubstr("data.count = 51")));
-  problems.clear();
+  packed.options.test_count = 1;
+  EXPECT_THAT(problems_of(packed.options),
+              ElementsAre(HasSubstr("data.classes = 10"), HasSubstr("data.count = 51")));
   packed.options = DataOptions{};
   packed.options.train = packed.options.test = "/dev/null";
-  data_shape(packed.options, problems);
-  EXPECT_EQ(problems.size(), 2u);  // not HDF5: the store's reason, no exception
+  // Not HDF5: the store's reason, no exception.
+  EXPECT_EQ(problems_of(packed.options).size(), 2u);
+}
+
+TEST(DataShape, PixelsOfAnotherSizeAreResizedTensorsNot) {
+  Packed packed(header(50));
+  packed.options.image_size = 7;
+  std::vector<std::string> problems;
+  EXPECT_EQ(data_shape(packed.options, problems).image_size, 7);
+  EXPECT_THAT(problems, IsEmpty());
+
+  auto info = header(50);
+  info.form = ImageForm::tensor;
+  Packed tensors(info);
+  tensors.options.image_size = 7;
+  tensors.options.test.clear();
+  tensors.options.test_count = 1;
+  tensors.options.channels = 1;
+  tensors.options.classes = 4;
+  EXPECT_THAT(problems_of(tensors.options), ElementsAre(HasSubstr("data.image_size = 7")));
+}
+
+TEST(DataShape, ImagesThatAreNotSquareNeedASize) {
+  auto info = header(50);
+  info.width = 9;
+  Packed packed(info);
+  EXPECT_THAT(problems_of(packed.options),
+              testing::Each(HasSubstr("6 x 9 pixels and the network takes square ones")));
+  packed.options.image_size = 6;
+  EXPECT_THAT(problems_of(packed.options), IsEmpty());
+}
+
+TEST(DataShape, EncodedImagesNeedASizeAndThreeChannels) {
+  const test::Folder folder;
+  DataOptions options;
+  options.train = options.test = folder.path() / "a.h5";
+  test::write_encoded(options.train, header(0, 3), {std::vector<std::byte>(9)});
+  EXPECT_THAT(problems_of(options), testing::Each(HasSubstr("data.image_size is not set")));
+  options.image_size = 32;
+  std::vector<std::string> problems;
+  const auto shape = data_shape(options, problems);
+  EXPECT_THAT(problems, IsEmpty());
+  EXPECT_EQ(shape.image_size, 32);
+  EXPECT_EQ(shape.channels, 3);
+  test::write_encoded(options.train, header(0, 1), {std::vector<std::byte>(9)});
+  EXPECT_THAT(problems_of(options), testing::Each(HasSubstr("decoded to 3 channels")));
+}
+
+TEST(DataShape, TensorsTakeNoTransformsOfBytes) {
+  auto info = header(50, 3);
+  info.form = ImageForm::tensor;
+  Packed packed(info);
+  packed.options.flip = 0.5;
+  packed.options.crop_pad = 2;
+  EXPECT_THAT(problems_of(packed.options), IsEmpty());
+  const auto refuses = [&](const std::string& name, auto change) {
+    auto options = packed.options;
+    change(options);
+    EXPECT_THROW(Dataset(options, Split::train), ConfigError) << name;
+    EXPECT_THAT(problems_of(options), testing::Contains(HasSubstr("remove data." + name)));
+  };
+  refuses("erasing", [](auto& o) { o.erasing = 0.1; });
+  refuses("rand_augment", [](auto& o) { o.rand_augment = "rand-m9"; });
+  refuses("color_jitter", [](auto& o) { o.color_jitter = 0.4; });
+  refuses("eval_crop", [](auto& o) { o.eval_crop = 0.875; });
+  refuses("random_resized_crop", [](auto& o) {
+    o.random_resized_crop = true;
+    o.crop_pad = 0;
+  });
+  refuses("mean", [](auto& o) { o.mean = o.std = {1, 1, 1}; });
+}
+
+TEST(DataShape, RefusesTransformsThatDoNotGoTogether) {
+  Packed two_channels(header(50, 2));
+  EXPECT_THAT(problems_of(two_channels.options), IsEmpty());
+  two_channels.options.color_jitter = 0.1;
+  EXPECT_THAT(problems_of(two_channels.options), testing::Each(HasSubstr("take 1 or 3")));
+  Packed packed(header(50));
+  packed.options.crop_pad = 2;
+  packed.options.random_resized_crop = true;
+  EXPECT_THAT(problems_of(packed.options), testing::Each(HasSubstr("choose one")));
+  packed.options.random_resized_crop = false;
+  packed.options.image_size = 11;
+  EXPECT_THAT(problems_of(packed.options), testing::Each(HasSubstr("does not pad the images")));
 }
 
 TEST(DataShape, RefusesSplitsThatDoNotFit) {
@@ -129,9 +214,19 @@ TEST(Dataset, RefusesMeansThatDoNotApply) {
 
 TEST(DataKeys, NamesTheFieldsAndRefusesNonsense) {
   const auto keys = DataOptions::keys();
-  const std::map<std::string, std::string> bad{
-      {"flip", "1.5"},        {"mixup", "-1"},    {"std", "0.2 0"},      {"train_images", "-3"},
-      {"order", "backwards"}, {"smoothing", "2"}, {"loader_depth", "0"}, {"mean", "nan"}};
+  const std::map<std::string, std::string> bad{{"flip", "1.5"},
+                                               {"mixup", "-1"},
+                                               {"std", "0.2 0"},
+                                               {"train_images", "-3"},
+                                               {"order", "backwards"},
+                                               {"smoothing", "2"},
+                                               {"rand_augment", "rand-m99"},
+                                               {"eval_crop", "0"},
+                                               {"erasing", "2"},
+                                               {"mix_per", "rank"},
+                                               {"published_ranks", "0"},
+                                               {"loader_depth", "0"},
+                                               {"mean", "nan"}};
   std::map<std::string, Setting> settings;
   for (const auto& [name, value] : bad) settings[name] = {value, {"test", 1}};
   DataOptions options;
@@ -146,13 +241,17 @@ TEST(DataKeys, NamesTheFieldsAndRefusesNonsense) {
   settings.clear();
   settings["train"] = {"data/x/train.h5", {"test", 1}};
   settings["mean"] = {"0.1 0.2", {"test", 2}};
-  settings["order"] = {"sequential", {"test", 3}};
+  settings["order"] = {"published", {"test", 3}};
+  settings["rand_augment"] = {"rand-m9-mstd0.5-inc1", {"test", 4}};
+  settings["mix_per"] = {"rank_batch", {"test", 5}};
   problems.clear();
   keys.read(options, lookup, problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(options.train, "data/x/train.h5");
   EXPECT_EQ(options.mean, (std::vector<double>{0.1, 0.2}));
-  EXPECT_EQ(options.order, Order::sequential);
+  EXPECT_EQ(options.order, Order::published);
+  EXPECT_EQ(options.rand_augment, "rand-m9-mstd0.5-inc1");
+  EXPECT_EQ(options.mix_per, MixPer::rank_batch);
 }
 
 }  // namespace

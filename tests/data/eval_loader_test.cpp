@@ -40,6 +40,18 @@ TEST(EvalLoader, RanksTogetherSeeTheSplitOnceInFileOrder) {
   }
 }
 
+TEST(EvalLoader, ALimitLeavesOutTheLastImagesOfTheSplit) {
+  Packed packed(header(23, 1, 4, 23));
+  for (const int ranks : {1, 3}) {
+    std::vector<at::Tensor> labels;
+    for (int rank = 0; rank < ranks; ++rank) {
+      EvalLoader loader(packed.open(Split::test), packed.options, 4, rank, ranks, at::kFloat, 20);
+      for (Batch batch; loader.next(batch);) labels.push_back(batch.labels);
+    }
+    EXPECT_TRUE(at::equal(at::cat(labels), at::arange(20, at::kLong))) << ranks << " ranks";
+  }
+}
+
 TEST(EvalLoader, MarksItsLastBatch) {
   Packed packed(header(9));
   EvalLoader loader(packed.open(Split::test), packed.options, 4, 0, 1, at::kFloat);

@@ -126,6 +126,79 @@ TEST(Mixing, FloatAgreesWithDouble) {
   EXPECT_TRUE(at::equal(in_float.targets, in_double.targets.to(at::kFloat)));
 }
 
+LoaderOptions twenty(std::int64_t micro_batch) {
+  LoaderOptions options;
+  options.batch = 20;
+  options.micro_batch = micro_batch;
+  options.dtype = at::kDouble;
+  return options;
+}
+
+DataOptions with_all_transforms(DataOptions data) {
+  data.mixup = 0.8;
+  data.cutmix = 1;
+  data.smoothing = 0.1;
+  data.flip = 0.5;
+  data.random_resized_crop = true;
+  data.rand_augment = "rand-m9-mstd0.5-inc1";
+  data.erasing = 0.5;
+  return data;
+}
+
+TEST(RankBatchMixing, EqualsMicroBatchMixingWhereTheSharesAreTheMicroBatches) {
+  Packed packed(header(100, 3, 8));
+  packed.options = with_all_transforms(packed.options);
+  packed.options.published_ranks = 4;
+  for (const std::int64_t step : {0, 3, 11}) {
+    packed.options.mix_per = MixPer::micro_batch;
+    const Batch expected = test::across_ranks(packed, twenty(5), 1, step);
+    packed.options.mix_per = MixPer::rank_batch;
+    for (const std::int64_t micro_batch : {5, 1, 3, 20})
+      for (const int ranks : {1, 2, 3}) {
+        auto options = twenty(micro_batch);
+        options.forward_micro_batches = ranks - 1;
+        EXPECT_TRUE(test::same(test::across_ranks(packed, options, ranks, step), expected))
+            << "micro-batch " << micro_batch << ", " << ranks << " ranks, step " << step;
+      }
+  }
+}
+
+TEST(RankBatchMixing, ReachesOverMicroBatchesForwardsAndRanks) {
+  Packed packed(header(100, 1, 8));
+  packed.options = with_all_transforms(packed.options);
+  packed.options.mix_per = MixPer::rank_batch;
+  for (const std::int64_t shares : {1, 2, 5}) {
+    packed.options.published_ranks = shares;
+    const Batch whole = test::across_ranks(packed, twenty(20), 1, 2);
+    for (const std::int64_t micro_batch : {1, 3, 4, 7})
+      for (const int ranks : {1, 2, 3}) {
+        auto options = twenty(micro_batch);
+        options.forward_micro_batches = ranks == 3 ? 0 : ranks;
+        EXPECT_TRUE(test::same(test::across_ranks(packed, options, ranks, 2), whole))
+            << shares << " shares, micro-batch " << micro_batch << ", " << ranks << " ranks";
+      }
+  }
+}
+
+TEST(RankBatchMixing, DrawsOnceForAShareAndMirrorsInIt) {
+  Packed packed(header(100, 2));
+  packed.options.mixup = 0.8;
+  packed.options.mix_per = MixPer::rank_batch;
+  packed.options.published_ranks = 2;
+  const Batch mixed = batch_of(packed, 1), plain = plain_of(packed, 1);
+  for (const std::int64_t from : {0, 10}) {
+    const auto images = plain.images.narrow(0, from, 10);
+    const auto partner = images.flip(0), d = images - partner;
+    const auto found = mixed.images.narrow(0, from, 10);
+    const double lambda =
+        ((found - partner) * d).sum().item<double>() / (d * d).sum().item<double>();
+    EXPECT_TRUE(at::allclose(found, lambda * images + (1 - lambda) * partner, 0, 1e-12));
+    const auto labels = plain.labels.narrow(0, from, 10);
+    const auto expected = lambda * soft(labels, 0, 4) + (1 - lambda) * soft(labels.flip(0), 0, 4);
+    EXPECT_TRUE(at::allclose(mixed.targets.narrow(0, from, 10), expected, 0, 1e-12));
+  }
+}
+
 TEST(Smoothing, AloneGivesSoftTargetsAndLeavesImagesAlone) {
   Packed packed(header(100));
   packed.options.smoothing = 0.2;

@@ -62,12 +62,25 @@ inline void write(const std::filesystem::path& path, ImageFileInfo info,
   for (std::int64_t i = 0; i < info.count; ++i) {
     for (std::size_t k = 0; k < size; ++k) {
       bytes[k] = pixel(i, static_cast<std::int64_t>(k));
-      if (info.is_tensor) floats[k] = element(i, static_cast<std::int64_t>(k));
+      if (info.form == ImageForm::tensor) floats[k] = element(i, static_cast<std::int64_t>(k));
     }
-    const auto image =
-        info.is_tensor ? std::as_bytes(std::span(floats)) : std::as_bytes(std::span(bytes));
+    const auto image = info.form == ImageForm::tensor ? std::as_bytes(std::span(floats))
+                                                      : std::as_bytes(std::span(bytes));
     writer.add(image, label ? label(i) : static_cast<std::int32_t>(i % classes));
   }
+  writer.finish();
+}
+
+/// Any number of encoded images.
+inline void write_encoded(const std::filesystem::path& path, ImageFileInfo info,
+                          const std::vector<std::vector<std::byte>>& files) {
+  info.form = ImageForm::encoded;
+  info.count = std::ssize(files);
+  info.height = info.width = 0;
+  for (const auto& file : files) info.bytes += std::ssize(file);
+  ImageFileWriter writer(path, info);
+  for (std::int32_t label = 0; const auto& file : files)
+    writer.add(file, label++ % static_cast<std::int32_t>(info.classes.size()));
   writer.finish();
 }
 
@@ -98,6 +111,39 @@ inline Batch whole_step(TrainLoader& loader) {
     if (batch.targets.defined()) targets.push_back(batch.targets);
   }
   if (images.empty()) return result;
+  result.images = at::cat(images);
+  result.labels = at::cat(labels);
+  if (!targets.empty()) result.targets = at::cat(targets);
+  return result;
+}
+
+inline LoaderOptions loader_options(std::int64_t batch, std::int64_t micro_batch) {
+  LoaderOptions options;
+  options.seed = 3;
+  options.batch = batch;
+  options.micro_batch = micro_batch;
+  return options;
+}
+
+/// The batch of `step` as several ranks see it together.
+inline Batch across_ranks(const Packed& packed, LoaderOptions options, int ranks,
+                          std::int64_t step) {
+  std::vector<at::Tensor> images, labels, targets;
+  Batch result;
+  std::int64_t expected_first = 0;
+  for (int rank = 0; rank < ranks; ++rank) {
+    options.rank = rank;
+    options.ranks = ranks;
+    TrainLoader loader(packed.open(), packed.options, options);
+    loader.start(step);
+    if (loader.batches_per_step() == 0) continue;
+    const Batch part = whole_step(loader);
+    EXPECT_EQ(part.first, expected_first);
+    expected_first += part.images.size(0);
+    images.push_back(part.images);
+    labels.push_back(part.labels);
+    if (part.targets.defined()) targets.push_back(part.targets);
+  }
   result.images = at::cat(images);
   result.labels = at::cat(labels);
   if (!targets.empty()) result.targets = at::cat(targets);

@@ -108,7 +108,7 @@ TEST(Pixels, CropIsAWindowOfTheZeroPaddedImage) {
 
 TEST(Tensors, ReachTheNetworkUntouched) {
   auto info = header(5, 3);
-  info.is_tensor = true;
+  info.form = ImageForm::tensor;
   info.mean = {0, 0, 0};
   info.std = {1, 1, 1};
   Packed packed(info);

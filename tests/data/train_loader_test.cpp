@@ -7,18 +7,12 @@
 namespace m2mkd {
 namespace {
 
+using test::across_ranks;
 using test::header;
+using test::loader_options;
 using test::Packed;
 using test::same;
 using test::whole_step;
-
-LoaderOptions loader_options(std::int64_t batch, std::int64_t micro_batch) {
-  LoaderOptions options;
-  options.seed = 3;
-  options.batch = batch;
-  options.micro_batch = micro_batch;
-  return options;
-}
 
 DataOptions with_everything(DataOptions options) {
   options.flip = 0.5;
@@ -27,30 +21,6 @@ DataOptions with_everything(DataOptions options) {
   options.cutmix = 1.0;
   options.smoothing = 0.1;
   return options;
-}
-
-// The batch of `step` as several ranks see it together.
-Batch across_ranks(const Packed& packed, LoaderOptions options, int ranks, std::int64_t step) {
-  std::vector<at::Tensor> images, labels, targets;
-  Batch result;
-  std::int64_t expected_first = 0;
-  for (int rank = 0; rank < ranks; ++rank) {
-    options.rank = rank;
-    options.ranks = ranks;
-    TrainLoader loader(packed.open(), packed.options, options);
-    loader.start(step);
-    if (loader.batches_per_step() == 0) continue;
-    const Batch part = whole_step(loader);
-    EXPECT_EQ(part.first, expected_first);
-    expected_first += part.images.size(0);
-    images.push_back(part.images);
-    labels.push_back(part.labels);
-    if (part.targets.defined()) targets.push_back(part.targets);
-  }
-  result.images = at::cat(images);
-  result.labels = at::cat(labels);
-  if (!targets.empty()) result.targets = at::cat(targets);
-  return result;
 }
 
 TEST(Share, IsContiguousCoversAndDiffersByOneAtMost) {

@@ -34,6 +34,7 @@ plant src/train/planted.cpp '#include <nccl.h>'
 plant jobs/planted.cpp '#include <hdf5.h>'
 plant src/plan/planted.cpp '#include <boost/program_options.hpp>'
 plant src/nn/planted.cpp '#include <jpeglib.h>'
+plant src/train/planted.cpp '#include <turbojpeg.h>'
 plant src/nn/planted.cpp '#include <ATen/cuda/CUDAContext.h>'
 plant src/train/planted.cpp '#include <cuda_runtime.h>'
 plant src/nn/planted.cpp "$(printf '// line\\n%.0s' {1..501})"

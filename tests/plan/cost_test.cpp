@@ -152,6 +152,15 @@ TEST(JobCost, CountsStepsAndImagesAsTheLoaderDoes) {
   EXPECT_EQ(job_cost(job).images, 150);
 }
 
+TEST(JobCost, CountsTheStepsOfThePublishedSampler) {
+  Job job = small_job("a", Phase::distill, Role::student, 0);
+  job.shape.train_images = 2999;  // 11 · 256 places are shown, 2999 / 64 is 46
+  job.train.batch = 64;
+  job.train.schedule.epochs = 3;
+  job.data.order = Order::published;
+  EXPECT_EQ(job_cost(job).steps, 3 * 44);
+}
+
 TEST(JobCost, CountsEvaluations) {
   Job job = small_job("e2e", Phase::final, Role::student, -1);
   job.train.schedule.epochs = 5;

@@ -172,6 +172,14 @@ TEST(Recipe, RefusesWidthsAndPatchesThatDoNotMeet) {
   EXPECT_NO_THROW(small_jobs({{"student.patch", "14"}, {"hybrid.token_mismatch", "allow"}}));
 }
 
+TEST(Recipe, RefusesBatchesThatCannotBeSampled) {
+  const auto text = problems_of([] {
+    small_jobs({{"data.order", "published"}, {"train.batch", "60"}, {"train.micro_batch", "4"}});
+  });
+  EXPECT_THAT(text, HasSubstr("distill: a batch of 60 images does not divide into"));
+  EXPECT_NO_THROW(small_jobs({{"data.order", "published"}, {"train.batch", "64"}}));
+}
+
 TEST(Recipe, GivesEveryPhaseItsSeed) {
   const auto list = small_jobs({{"run.methods", "incubation m2mkd"},
                                 {"run.seed", "9"},

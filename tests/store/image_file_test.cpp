@@ -38,7 +38,7 @@ class ImageFileTest : public test::Scratch {
     ImageFileWriter writer(path, info);
     for (std::int64_t i = 0; i < info.count; ++i) {
       auto bytes = image(i, static_cast<std::size_t>(info.channels * info.height * info.width) *
-                                (info.is_tensor ? 4 : 1));
+                                (info.form == ImageForm::tensor ? 4 : 1));
       if (i == flip) bytes[0] ^= std::byte{1};
       writer.add(bytes, static_cast<std::int32_t>(i % 2));
     }
@@ -57,7 +57,7 @@ TEST_F(ImageFileTest, ImagesLabelsAndFactsComeBack) {
             (std::vector<std::int64_t>{7, 3, 4, 5}));
   EXPECT_THAT(info.classes, ElementsAre("cat", "dög"));
   EXPECT_THAT(file.labels(), ElementsAre(0, 1, 0, 1, 0, 1, 0));
-  ASSERT_EQ(file.image_bytes(), 60);
+  ASSERT_EQ(file.image_bytes(0), 60);
   std::vector<std::byte> out(60);
   for (const auto index : {6, 0, 3}) {
     file.read(index, out);
@@ -70,7 +70,7 @@ TEST_F(ImageFileTest, MoreThanOnePortionComesBack) {
   info.height = info.width = 256;  // 7.5 MiB in all
   pack(at("a.h5"), info);
   const ImageFile file(at("a.h5"));
-  std::vector<std::byte> out(file.image_bytes());
+  std::vector<std::byte> out(file.image_bytes(0));
   for (std::int64_t i = 0; i < info.count; ++i) {
     file.read(i, out);
     ASSERT_EQ(out, image(i, out.size())) << i;
@@ -79,16 +79,122 @@ TEST_F(ImageFileTest, MoreThanOnePortionComesBack) {
 
 TEST_F(ImageFileTest, TensorsAreFloatsThatStayUntouched) {
   auto info = toy(3);
-  info.is_tensor = true;
+  info.form = ImageForm::tensor;
   pack(at("a.h5"), info);
   const ImageFile file(at("a.h5"));
-  EXPECT_TRUE(file.info().is_tensor);
+  EXPECT_EQ(file.info().form, ImageForm::tensor);
   EXPECT_THAT(file.info().mean, ElementsAre(0, 0, 0));
   EXPECT_THAT(file.info().std, ElementsAre(1, 1, 1));
   EXPECT_EQ(file.info().width, 5);
   std::vector<std::byte> out(240);
   file.read(2, out);
   EXPECT_EQ(out, image(2, 240));
+}
+
+class EncodedImageTest : public ImageFileTest {
+ protected:
+  // Images of 0, 1, 2, … times 37 bytes.
+  static std::size_t length(std::int64_t i) { return static_cast<std::size_t>(i % 9) * 37; }
+  static ImageFileInfo files(std::int64_t count) {
+    auto info = toy(count);
+    info.form = ImageForm::encoded;
+    info.height = info.width = 0;
+    info.mean = {0.1, 0.2, 0.3};
+    info.std = {1, 2, 3};
+    for (std::int64_t i = 0; i < count; ++i) info.bytes += static_cast<std::int64_t>(length(i));
+    return info;
+  }
+  static std::string pack_files(const std::filesystem::path& path, std::int64_t count,
+                                int shift = 0) {
+    ImageFileWriter writer(path, files(count));
+    std::vector<std::byte> all;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto bytes = image(i, length(i));
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+    // The same bytes, with the bound after image 1 moved by `shift`.
+    std::size_t begin = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::size_t end = begin + length(i);
+      if (i == 1) end += static_cast<std::size_t>(shift);
+      if (i == 2) end = begin + length(i) - static_cast<std::size_t>(shift);
+      writer.add(std::span(all).subspan(begin, end - begin), static_cast<std::int32_t>(i % 2));
+      begin = end;
+    }
+    return writer.finish();
+  }
+};
+
+TEST_F(EncodedImageTest, ImagesOfAnyLengthComeBack) {
+  const auto digest = pack_files(at("a.h5"), 20);
+  const ImageFile opened(at("a.h5"));
+  const auto& info = opened.info();
+  EXPECT_EQ(info.form, ImageForm::encoded);
+  EXPECT_EQ((std::vector{info.count, info.channels, info.height, info.width, info.bytes}),
+            (std::vector<std::int64_t>{20, 3, 0, 0, files(20).bytes}));
+  EXPECT_EQ(info.mean, files(1).mean);
+  EXPECT_EQ(info.digest, digest);
+  EXPECT_EQ(opened.labels()[3], 1);
+  for (const auto i : {19, 0, 9, 8}) {
+    std::vector<std::byte> out(static_cast<std::size_t>(opened.image_bytes(i)));
+    opened.read(i, out);
+    EXPECT_EQ(out, image(i, length(i))) << i;
+  }
+  EXPECT_THAT(verify_image_file(at("a.h5")), testing::IsEmpty());
+}
+
+TEST_F(EncodedImageTest, MoreThanOnePortionComesBack) {
+  auto info = files(3);
+  info.bytes = 3 * (3 << 20);
+  {
+    ImageFileWriter writer(at("a.h5"), info);
+    for (std::int64_t i = 0; i < 3; ++i) writer.add(image(i, 3 << 20), 0);
+    writer.finish();
+  }
+  const ImageFile opened(at("a.h5"));
+  std::vector<std::byte> out(3 << 20);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    opened.read(i, out);
+    EXPECT_EQ(out, image(i, out.size())) << i;
+  }
+}
+
+TEST_F(EncodedImageTest, DigestDependsOnTheBoundsBetweenImages) {
+  EXPECT_NE(pack_files(at("a.h5"), 12), pack_files(at("b.h5"), 12, 5));
+}
+
+TEST_F(EncodedImageTest, OtherThanTheAnnouncedBytesAreRefused) {
+  ImageFileWriter writer(at("a.h5"), files(2));
+  EXPECT_THROW(writer.add(image(0, 38), 0), std::logic_error);
+  ImageFileWriter shorter(at("b.h5"), files(2));
+  shorter.add(image(0, 0), 0);
+  shorter.add(image(1, 36), 0);
+  EXPECT_THROW(shorter.finish(), std::logic_error);
+}
+
+TEST_F(EncodedImageTest, DamageOfBytesAndOfBoundsIsFound) {
+  pack_files(at("a.h5"), 12);
+  const auto bytes = image(5, length(5));
+  damage(at("a.h5"), std::string(reinterpret_cast<const char*>(bytes.data()), 40));
+  EXPECT_THAT(verify_image_file(at("a.h5")),
+              ElementsAre(HasSubstr("images: damaged"), HasSubstr("attribute 'digest' says")));
+  // 37 and 111 as they stand in /images/offset, after each other.
+  pack_files(at("b.h5"), 12);
+  damage(at("b.h5"), std::string("\x25\0\0\0\0\0\0\0\x6f\0\0\0\0\0\0\0", 16));
+  EXPECT_THAT(test::message_of([&] { ImageFile file(at("b.h5")); }), HasSubstr("it is damaged"));
+}
+
+TEST_F(EncodedImageTest, BoundsEditedWithH5pyAreFound) {
+  const auto edit = [&](const std::string& to) {
+    pack_files(at("a.h5"), 12);
+    return python("f = h5py.File(sys.argv[1], 'r+')\nf['images/offset'][3] = " + to + "\n",
+                  at("a.h5"));
+  };
+  if (edit("9999") == -1) GTEST_SKIP() << "python3-h5py is not installed";
+  EXPECT_THAT(test::message_of([&] { ImageFile file(at("a.h5")); }),
+              HasSubstr("does not rise from 0 to the"));
+  ASSERT_EQ(edit("112"), 0);
+  EXPECT_THAT(verify_image_file(at("a.h5")), ElementsAre(HasSubstr("attribute 'digest' says")));
 }
 
 TEST_F(ImageFileTest, MeanAndDeviationArePerChannelInUnitRange) {

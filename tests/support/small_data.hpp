@@ -33,7 +33,7 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
   info.channels = 1;
   info.height = info.width = 8;
   info.classes = {"a", "b", "c", "d"};
-  info.is_tensor = broken >= 0;
+  if (broken >= 0) info.form = ImageForm::tensor;
   ImageFileWriter writer(path, info);
   std::vector<std::uint8_t> bytes(64);
   std::vector<float> floats(64);
@@ -47,7 +47,8 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
       floats[k] = (static_cast<float>(bytes[k]) - 100.0F) / 50.0F;
     }
     if (i == broken) floats[9] = std::numeric_limits<float>::quiet_NaN();
-    writer.add(info.is_tensor ? std::as_bytes(std::span(floats)) : std::as_bytes(std::span(bytes)),
+    writer.add(info.form == ImageForm::tensor ? std::as_bytes(std::span(floats))
+                                              : std::as_bytes(std::span(bytes)),
                static_cast<std::int32_t>(i % 4));
   }
   writer.finish();

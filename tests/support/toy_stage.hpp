@@ -65,7 +65,7 @@ inline DataOptions write_toy_data(const std::filesystem::path& path, std::int64_
   info.count = count;
   info.channels = 1;
   info.height = info.width = 4;
-  info.is_tensor = true;
+  info.form = ImageForm::tensor;
   for (int c = 0; c < 8; ++c) info.classes.push_back("c" + std::to_string(c));
   ImageFileWriter writer(path, info);
   std::vector<float> image(16);

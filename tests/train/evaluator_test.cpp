@@ -61,6 +61,21 @@ TEST(Accuracy, HasTheStandardErrorOfAShare) {
   EXPECT_NEAR(a.standard_error(), 0.3, 1e-12);
 }
 
+TEST_F(Evaluator, MayLeaveOutTheLastSmallerBatch) {
+  EXPECT_EQ(scored_images(50000, 128, true), 49920);
+  EXPECT_EQ(scored_images(50000, 128, false), 50000);
+  EXPECT_EQ(scored_images(100, 128, true), 100) << "there is no whole batch";
+  const Dataset dataset(data_, Split::test);
+  const Communicator serial;
+  EvalRequest request{dataset, data_, 8, Precision::fp64, serial, c10::Device(c10::kCPU)};
+  request.drop_last = true;
+  const auto found = evaluate(std::vector{toy_chain()}, request);
+  const Accuracy expected = toy_accuracy(32);
+  EXPECT_EQ(found->front().count, 32);
+  EXPECT_NEAR(found->front().acc1, expected.acc1, 1e-9);
+  EXPECT_NEAR(found->front().loss, expected.loss, 1e-9);
+}
+
 TEST(Prefix, IsComputedOncePerBatchForAllChains) {
   const Chain a = toy_chain();
   const Chain b = splice(a, 2, std::make_shared<ToyStage>(true));

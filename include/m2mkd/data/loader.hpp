@@ -4,7 +4,8 @@
 //
 // The global batch is a fixed list of micro-batches; a rank gets a contiguous share of them, and
 // may take several in one tensor. Everything random is keyed by (seed, epoch or step, sample or
-// micro-batch), never by rank.
+// micro-batch), never by rank. Order of things: decode, crop and augment the bytes
+// (transforms.hpp), normalise, erase, mix.
 
 #include <cstdint>
 #include <memory>
@@ -43,9 +44,8 @@ struct Range {
 };
 Range share(std::int64_t count, int rank, int ranks);
 
-/// Training batches. Sample order of an epoch = permutation keyed by (seed, epoch), or file order.
-/// Steps per epoch = max(1, size / batch); the remainder of an epoch is left out. A data set
-/// smaller than the batch gives one smaller batch.
+/// Training batches in the order of the Sampler (sampler.hpp). A data set smaller than the batch
+/// gives one smaller batch. Throws ConfigError where sampling_problem() finds one.
 class TrainLoader {
  public:
   TrainLoader(Dataset dataset, const DataOptions& data, const LoaderOptions& options);
@@ -70,12 +70,12 @@ class TrainLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Evaluation batches: the whole split in file order, sharded contiguously over the ranks, no
-/// augmentation.
+/// Evaluation batches: the split in file order, sharded contiguously over the ranks, no
+/// augmentation. With `limit` >= 0 only its first `limit` images.
 class EvalLoader {
  public:
   EvalLoader(Dataset dataset, const DataOptions& data, std::int64_t batch, int rank, int ranks,
-             at::ScalarType dtype);
+             at::ScalarType dtype, std::int64_t limit = -1);
   ~EvalLoader();
   /// False at the end.
   bool next(Batch& batch);

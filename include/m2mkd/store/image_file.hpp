@@ -1,9 +1,8 @@
 #pragma once
-// A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C] or `/images/tensor`
-// float32[N,C,H,W], `/labels` int32[N], `/classes` strings, attributes name, split, mean, std (per
-// channel), digest. Contiguous: images are read with pread at the dataset's offset, without HDF5's
-// lock, from any thread. (`/images/bytes` + `/images/offset` for encoded images comes with the
-// image pipeline.)
+// A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C], `/images/tensor` float32[N,C,H,W],
+// or `/images/bytes` uint8[T] with `/images/offset` uint64[N+1]; `/labels` int32[N], `/classes`
+// strings, attributes name, split, mean, std (per channel), digest. Contiguous: images are read
+// with pread at the dataset's offset, without HDF5's lock, from any thread.
 
 #include <array>
 #include <cstdint>
@@ -15,10 +14,20 @@
 
 namespace m2mkd {
 
+/// How the images of a file are stored.
+enum class ImageForm {
+  pixels,   ///< uint8, (H, W, C) each
+  tensor,   ///< float32, (C, H, W) each, already normalised
+  encoded,  ///< files such as JPEG as they were, of any number of bytes
+};
+
 struct ImageFileInfo {
   std::string name, split, digest;
+  /// Encoded images: height = width = 0, since each has its own; channels are those of mean and
+  /// std.
   std::int64_t count = 0, channels = 0, height = 0, width = 0;
-  bool is_tensor = false;         ///< float32 NCHW, already normalised
+  ImageForm form = ImageForm::pixels;
+  std::int64_t bytes = 0;         ///< of all images together
   std::vector<double> mean, std;  ///< per channel in [0, 1] units
   std::vector<std::string> classes;
 };
@@ -33,14 +42,16 @@ class ImageFile {
 
   const ImageFileInfo& info() const { return info_; }
   std::span<const std::int32_t> labels() const { return labels_; }
-  /// Bytes of one image: H·W·C, or 4·C·H·W for tensors.
-  std::int64_t image_bytes() const;
-  /// Reads image `index` into `out` (image_bytes() long). Throws Error with the real I/O error.
+  /// Bytes of image `index`: H·W·C, 4·C·H·W for tensors, the length of an encoded one.
+  std::int64_t image_bytes(std::int64_t index) const;
+  /// Reads image `index` into `out` (image_bytes(index) long). Throws Error with the real I/O
+  /// error.
   void read(std::int64_t index, std::span<std::byte> out) const;
 
  private:
   ImageFileInfo info_;
   std::vector<std::int32_t> labels_;
+  std::vector<std::uint64_t> bounds_;  ///< encoded: where each image begins, then the end
   int descriptor_ = -1;
   std::int64_t offset_ = 0;
   std::filesystem::path path_;
@@ -53,7 +64,8 @@ std::vector<std::string> verify_image_file(const std::filesystem::path& path);
 /// Writes one, image by image. Published by finish(); without it nothing is left.
 class ImageFileWriter {
  public:
-  /// info.count images will follow. mean/std are computed from the pixels when empty.
+  /// info.count images will follow. mean/std are computed from the pixels when empty; encoded
+  /// images need them given, and info.bytes.
   ImageFileWriter(std::filesystem::path path, ImageFileInfo info);
   ~ImageFileWriter();
   void add(std::span<const std::byte> image, std::int32_t label);

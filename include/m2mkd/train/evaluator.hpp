@@ -30,8 +30,12 @@ struct EvalRequest {
   const Communicator& group;
   c10::Device device;
   std::function<void(const std::string& what)> beat = [](const std::string&) {
-  };  ///< tells the watchdog that things move
+  };                       ///< tells the watchdog that things move
+  bool drop_last = false;  ///< leave out the images after the last whole batch, if there is one
 };
+
+/// How many of `images` are scored.
+std::int64_t scored_images(std::int64_t images, std::int64_t batch, bool drop_last);
 
 /// One pass over the split for all chains; frozen stages that they share are computed once. Nothing
 /// if a stop was requested on any rank meanwhile (then all ranks return nothing). `on_logits`
