@@ -229,7 +229,7 @@ void match_flops(const Config& config, Job& job, JobList list, std::vector<std::
     for (auto& j : list.jobs) j.cost = job_cost(j);
   }
   const double per_epoch =
-      job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
+      job.cost.train.executed * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
   job.train.schedule.epochs =
       (whole_method ? method_flops(list, other, false) : teacher_flops(list, other)) / per_epoch;
   job.cost = job_cost(job);
@@ -263,7 +263,8 @@ double method_flops(const JobList& list, const std::string& method, bool with_te
   double flops = 0;
   for (const auto& name : list.needs.at(method)) {
     const Job& job = list.find(name);
-    if (with_teacher || !job.teacher_preparation) flops += job.cost.train_flops * job.cost.images;
+    if (with_teacher || !job.teacher_preparation)
+      flops += job.cost.train.executed * job.cost.images;
   }
   return flops;
 }
