@@ -59,6 +59,11 @@ struct Hybrid {
   std::int64_t around() const { return prefix.chain.parameters() + suffix.chain.parameters(); }
 };
 
+/// Are the teachers of any use to the objective?
+bool compares(const ObjectiveOptions& objective) {
+  return objective.alpha > 0 || objective.feature_weight > 0;
+}
+
 void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto shape = job.image_shape();
   const Hybrid own(job.meta, job,
@@ -72,6 +77,7 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   cost.frozen = own.around();
   cost.activations = own.inner.activations + own.suffix.activations;
   cost.train = cost.chain.forward + own.inner.backward + own.suffix.pass_through;
+  if (!compares(job.train.objective)) return;
   for (const auto& teacher : job.teachers) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
     const Hybrid hybrid(teacher.meta, job,
@@ -98,6 +104,7 @@ void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   cost.trainable = own.chain.parameters();
   cost.activations = own.activations;
   cost.train = own.chain.forward + own.backward;
+  if (!compares(job.train.objective)) return;
   for (const auto& teacher : job.teachers) {
     cost.teachers.push_back(walk(teacher.model).chain);
     cost.train += cost.teachers.back().forward;

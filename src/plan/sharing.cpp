@@ -45,7 +45,7 @@ std::string share_key(const Job& job) {
 }
 
 bool can_share(const Job& a, const Job& b) {
-  return share_key(a) == share_key(b);
+  return a.spliced() && b.spliced() && share_key(a) == share_key(b);
 }
 
 }  // namespace m2mkd

@@ -27,7 +27,7 @@ P
 one_step=(--data.train "$work/data/train.h5" --data.test "$work/data/test.h5" --data.count 0 --data.test_count 0 --data.order shuffled
   --train.precision fp32 --train.max_steps 1 --train.eval_epochs 0)
 for phase in pretrain finetune distill final; do
-  one_step+=(--$phase.batch 4 --$phase.micro_batch 2)
+  one_step+=("--$phase.batch" 4 "--$phase.micro_batch" 2)
 done
 run() { # run DIR [flags]
   local dir=$work/$1

@@ -144,7 +144,12 @@ TEST_P(Recipes, ArePlannedForAnyNumberOfRanks) {
       std::vector<const Job*> jobs;
       for (const auto& name : names) jobs.push_back(&list.find(name));
       jobs_done += jobs.size();
-      seconds += make_wave(jobs, ranks, config.machine).seconds();
+      const Wave wave = make_wave(jobs, ranks, config.machine);
+      seconds += wave.seconds();
+      for (const auto& group : wave.groups)
+        for (const auto& pack : group.packs)
+          EXPECT_LE(pack.memory * 1e-9, config.machine.memory_gb)
+              << pack.jobs.front() << " on " << ranks << " ranks";
     }
     EXPECT_EQ(jobs_done, list.jobs.size());
     EXPECT_LE(seconds, before * (1 + 1e-9)) << ranks << " ranks";

@@ -120,6 +120,15 @@ TEST(Recipe, CountsTheTeacherOnlyWhenAsked) {
   EXPECT_DOUBLE_EQ(method_flops(list, "m2mkd", true), method_flops(list, "m2mkd", false) + teacher);
 }
 
+TEST(Recipe, CountsTheMetaOnlyWhereTheStudentNeedsIt) {
+  const auto list = small_jobs({{"run.methods", "e2e kd incubation m2mkd"}});
+  EXPECT_THAT(counted_jobs(list, "e2e"), ElementsAre("final.e2e"));
+  EXPECT_THAT(counted_jobs(list, "kd"), ElementsAre("final.kd"));
+  EXPECT_THAT(counted_jobs(list, "m2mkd"),
+              ElementsAre("pretrain", "distill.0", "distill.1", "distill.2", "final.m2mkd"));
+  EXPECT_EQ(counted_jobs(list, "incubation"), list.needs.at("incubation"));
+}
+
 TEST(Recipe, AFurtherTeacherBringsItsOwnMeta) {
   const auto list = small_jobs({{"teacher.wide.width", "24"},
                                 {"meta.wide.width", "24"},
