@@ -30,8 +30,8 @@ const Job* middle(const JobList& list, const Test& test) {
 double pack_flops(const std::vector<const Job*>& jobs) {
   double own = 0, prefix = 0;
   for (const Job* job : jobs) {
-    own += job->cost.train_flops - job->cost.prefix_flops;
-    prefix = std::max(prefix, job->cost.prefix_flops);
+    own += job->cost.train.executed - job->cost.prefix.executed;
+    prefix = std::max(prefix, job->cost.prefix.executed);
   }
   return own + prefix;
 }

@@ -25,22 +25,36 @@ int ranks_flag(const CommandLine& line) {
   return ranks;
 }
 
+nlohmann::json flops_json(const Flops& flops) {
+  return {{"executed", flops.executed}, {"published", flops.published}};
+}
+
+nlohmann::json chain_json(const ChainCost& chain) {
+  return {{"parameters", chain.parameters()},
+          {"stage_parameters", chain.stages},
+          {"forward_flops_per_image", flops_json(chain.forward)}};
+}
+
 nlohmann::json job_json(const Job& job) {
   const auto& c = job.cost;
-  return {{"job", job.name},
-          {"phase", enum_name(job.phase)},
-          {"stage", job.stage},
-          {"parents", job.parents()},
-          {"parameters", c.parameters},
-          {"trainable_parameters", c.trainable},
-          {"train_flops_per_image", c.train_flops},
-          {"prefix_flops_per_image", c.prefix_flops},
-          {"eval_flops_per_image", c.eval_flops},
-          {"epochs", job.train.schedule.epochs},
-          {"steps", c.steps},
-          {"images", c.images},
-          {"flops", c.train_flops * c.images},
-          {"micro_batches", job.micro_batches()}};
+  nlohmann::json json = chain_json(c.chain);
+  json.update({{"job", job.name},
+               {"phase", enum_name(job.phase)},
+               {"stage", job.stage},
+               {"parents", job.parents()},
+               {"trainable_parameters", c.trainable},
+               {"train_flops_per_image", flops_json(c.train)},
+               {"prefix_flops_per_image", flops_json(c.prefix)},
+               {"eval_flops_per_image", c.eval_flops},
+               {"epochs", job.train.schedule.epochs},
+               {"steps", c.steps},
+               {"images", c.images},
+               {"flops", c.train.executed * c.images},
+               {"micro_batches", job.micro_batches()},
+               {"teachers", nlohmann::json::object()}});
+  for (std::size_t i = 0; i < c.teachers.size(); ++i)
+    json["teachers"][job.teachers[i].name] = chain_json(c.teachers[i]);
+  return json;
 }
 
 nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, int ranks) {
@@ -70,9 +84,9 @@ std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int r
   double disk = 0, seconds = 0;
   for (const auto& job : list.jobs) {
     const auto& c = job.cost;
-    text +=
-        fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name, c.parameters,
-                    c.trainable, c.train_flops * 1e-9, c.steps, c.train_flops * c.images * 1e-15);
+    text += fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name,
+                        c.chain.parameters(), c.trainable, c.train.executed * 1e-9, c.steps,
+                        c.train.executed * c.images * 1e-15);
     disk += job_disk(job);
   }
   for (std::size_t w = 0; w < waves.size(); ++w) {

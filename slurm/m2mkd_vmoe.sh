@@ -3,6 +3,8 @@
 #
 #   sbatch slurm/m2mkd_vmoe.sh [CONFIG.ini [--section.key value ...]]       from the project's root
 #
+# Without CONFIG.ini: configs/vmoe_base.ini, the paper's V-MoE-B on ImageNet-1k.
+#
 # Size, time, account and partition: edit the lines below, or give them to sbatch, which wins:  sbatch --nodes=4 --account=abc …
 # One task per GPU. Without GPUs: --gpus-per-node=0, and one task per core or per NUMA domain.
 #SBATCH --job-name=m2mkd
@@ -31,7 +33,7 @@ if [[ -n ${M2MKD_SITE:-} ]]; then
   set -eu
 fi
 
-config=${1:-configs/fashion_mnist.ini}
+config=${1:-configs/vmoe_base.ini}
 shift || true
 if [[ -z ${M2MKD:-} ]]; then
   M2MKD=build/cuda/bin/m2mkd

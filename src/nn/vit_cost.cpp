@@ -83,10 +83,12 @@ StageCost VitStage::cost(std::int64_t tokens_in) const {
   }
 
   StageCost cost;
-  cost.forward = run.total();
-  cost.forward_full = full.total();
-  cost.backward = 2 * run.total() - patch;  // nobody asks for the gradient of the images
-  cost.pass_through = o.owns_input ? 0 : run.weights + 2 * run.activations;
+  const auto flops = [&](auto of) { return Flops{of(run), of(full)}; };
+  cost.forward = flops([](const Work& work) { return work.total(); });
+  // Nobody asks for the gradient of the images.
+  cost.backward = flops([&](const Work& work) { return 2 * work.total() - patch; });
+  if (!o.owns_input)
+    cost.pass_through = flops([](const Work& work) { return work.weights + 2 * work.activations; });
   cost.activations = elements;
   return cost;
 }

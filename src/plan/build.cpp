@@ -227,7 +227,7 @@ Task Builder::task(const Job& job, Attributes provenance) {
   task.phase = std::string(enum_name(job.phase));
   task.options = job.train;
   task.seed = job.seed;
-  task.flops_per_image = job.cost.train_flops;
+  task.flops_per_image = job.cost.train.executed;
   task.chain = surrounded(job, trained(job, provenance));
   for (int i = 0; i < task.chain.size(); ++i)
     if (!job.spliced() || i == job.stage) task.trained.push_back(i);

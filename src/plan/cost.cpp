@@ -13,22 +13,20 @@
 namespace m2mkd {
 namespace {
 
-std::int64_t count(const StagePtr& stage) {
-  return parameter_count({"", {stage}, nullptr});
-}
-
 /// Stages run one after another on the meta device; `tokens` is what the last one handed on.
 struct Walk {
-  double forward = 0, backward = 0, pass_through = 0, activations = 0;
-  std::int64_t tokens = 0, parameters = 0;
+  Flops backward, pass_through;
+  double activations = 0;
+  ChainCost chain;
+  std::int64_t tokens = 0;
 
   void run(const StagePtr& stage) {
     const StageCost cost = stage->cost(tokens);
-    forward += cost.forward;
+    chain.forward += cost.forward;
     backward += cost.backward;
     pass_through += cost.pass_through;
     activations += cost.activations;
-    parameters += count(stage);
+    chain.stages.push_back(parameter_count({"", {stage}, nullptr}));
     tokens = stage->tokens_out(tokens);
   }
 };
@@ -49,30 +47,32 @@ struct Hybrid {
     for (int i = job.stage + 1; i < chain.size(); ++i)
       suffix.run(chain.stages[static_cast<std::size_t>(i)]);
   }
-  double forward() const { return prefix.forward + inner.forward + suffix.forward; }
+  ChainCost chain() const {
+    ChainCost all;
+    for (const Walk* part : {&prefix, &inner, &suffix}) {
+      all.forward += part->chain.forward;
+      all.stages.insert(all.stages.end(), part->chain.stages.begin(), part->chain.stages.end());
+    }
+    return all;
+  }
+  /// Parameters of the meta's stages that it keeps.
+  std::int64_t around() const { return prefix.chain.parameters() + suffix.chain.parameters(); }
 };
 
-/// FLOP per image: of a training step, and of evaluating the trained chain and all teacher hybrids.
-struct Work {
-  double train = 0, eval = 0, hybrids_eval = 0;
-};
-
-Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
+void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto shape = job.image_shape();
   const Hybrid own(job.meta, job,
                    make_distill_form(job.model, shape, job.stage, job.around(), tensor), tensor);
   // With drop-path in its frozen stages a job computes its own prefix.
   const bool shares = !job.train.frozen_drop_path;
-  cost.prefix_flops = shares ? own.prefix.forward : 0;
-  cost.trainable = own.inner.parameters;
-  cost.parameters = own.prefix.parameters + own.inner.parameters + own.suffix.parameters;
+  cost.chain = own.chain();
+  if (shares) cost.prefix = own.prefix.chain.forward;
+  cost.trainable = own.inner.chain.parameters();
   cost.meta = own.meta;
-  cost.frozen = cost.parameters - cost.trainable;
+  cost.frozen = own.around();
   cost.activations = own.inner.activations + own.suffix.activations;
-  Work work;
-  work.train = own.forward() + own.inner.backward + own.suffix.pass_through;
-  work.eval = own.forward();
-  if (!job.train.objective.compares()) return work;
+  cost.train = cost.chain.forward + own.inner.backward + own.suffix.pass_through;
+  if (!job.train.objective.compares()) return;
   for (const auto& teacher : job.teachers) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
     const Hybrid hybrid(teacher.meta, job,
@@ -80,15 +80,13 @@ Work spliced_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
                         tensor);
     const bool same =
         shares && same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
-    work.train += hybrid.forward() - (same ? hybrid.prefix.forward : 0);
-    work.hybrids_eval += hybrid.forward();
-    cost.frozen +=
-        hybrid.inner.parameters + (same ? 0 : hybrid.prefix.parameters + hybrid.suffix.parameters);
+    cost.teachers.push_back(hybrid.chain());
+    cost.train += cost.teachers.back().forward - (same ? hybrid.prefix.chain.forward : Flops{});
+    cost.frozen += hybrid.inner.chain.parameters() + (same ? 0 : hybrid.around());
   }
-  return work;
 }
 
-Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
+void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto walk = [&](const ModelOptions& model) {
     Walk w;
     for (const auto& stage :
@@ -97,16 +95,16 @@ Work whole_work(const Job& job, at::TensorOptions tensor, JobCost& cost) {
     return w;
   };
   const Walk own = walk(job.model);
-  cost.trainable = cost.parameters = own.parameters;
+  cost.chain = own.chain;
+  cost.trainable = own.chain.parameters();
   cost.activations = own.activations;
-  Work work{own.forward + own.backward, own.forward, 0};
-  if (!job.train.objective.compares()) return work;
+  cost.train = own.chain.forward + own.backward;
+  if (!job.train.objective.compares()) return;
   for (const auto& teacher : job.teachers) {
-    const Walk other = walk(teacher.model);
-    work.train += other.forward;
-    cost.frozen += other.parameters;
+    cost.teachers.push_back(walk(teacher.model).chain);
+    cost.train += cost.teachers.back().forward;
+    cost.frozen += cost.teachers.back().parameters();
   }
-  return work;
 }
 
 /// Evaluations that eval_epochs asks for: after an epoch in which a multiple of it lies, and at the
@@ -127,8 +125,7 @@ JobCost job_cost(const Job& job) {
   JobCost cost;
   // bf16 trains single-precision parameters; its activations are smaller, which is left as reserve.
   cost.element_bytes = wide ? 8 : 4;
-  const Work work = job.spliced() ? spliced_work(job, tensor, cost) : whole_work(job, tensor, cost);
-  cost.train_flops = work.train;
+  job.spliced() ? cost_spliced(job, tensor, cost) : cost_whole(job, tensor, cost);
 
   const auto images = std::max<std::int64_t>(1, job.shape.train_images);
   const auto per_epoch = steps_per_epoch(job.data, images, job.train.batch);
@@ -144,10 +141,14 @@ JobCost job_cost(const Job& job) {
   const double own_images =
       test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, per_epoch) +
       (job.assembled() ? test : 0);
-  const double hybrids = work.hybrids_eval > 0 ? static_cast<double>(job.teachers.size()) : 0;
-  cost.eval_images = own_images + test * hybrids;
-  if (cost.eval_images > 0)
-    cost.eval_flops = (work.eval * own_images + work.hybrids_eval * test) / cost.eval_images;
+  double flops = cost.chain.forward.executed * own_images;
+  cost.eval_images = own_images;
+  if (job.spliced())  // whole teachers were evaluated where they were trained
+    for (const auto& hybrid : cost.teachers) {
+      flops += hybrid.forward.executed * test;
+      cost.eval_images += test;
+    }
+  if (cost.eval_images > 0) cost.eval_flops = flops / cost.eval_images;
   return cost;
 }
 

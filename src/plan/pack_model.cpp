@@ -25,8 +25,8 @@ double step_flops(std::span<const Job* const> pack, std::int64_t step) {
   double own = 0, prefix = 0;
   for (const Job* job : pack) {
     if (job->cost.steps <= step) continue;
-    own += job->cost.train_flops - job->cost.prefix_flops;
-    prefix = std::max(prefix, job->cost.prefix_flops);
+    own += job->cost.train.executed - job->cost.prefix.executed;
+    prefix = std::max(prefix, job->cost.prefix.executed);
   }
   return own + prefix;
 }
@@ -50,13 +50,13 @@ PackModel::PackModel(std::span<const Job* const> pack, const MachineOptions& mac
     const JobCost& c = job->cost;
     const auto steps = static_cast<double>(c.steps), trainable = static_cast<double>(c.trainable);
     ends.push_back(c.steps);
-    eval_seconds_ += (c.eval_flops - c.prefix_flops) * c.eval_images / rate;
-    eval_prefix = std::max(eval_prefix, c.prefix_flops * c.eval_images / rate);
+    eval_seconds_ += (c.eval_flops - c.prefix.executed) * c.eval_images / rate;
+    eval_prefix = std::max(eval_prefix, c.prefix.executed * c.eval_images / rate);
     reduce_seconds_ += steps * trainable * c.element_bytes / network;
     fixed_seconds_ +=
         start_seconds + steps * trainable * update_flop / rate + job_disk(*job) / disk;
 
-    const auto job_meta = static_cast<double>(c.parameters - c.trainable) * c.element_bytes;
+    const auto job_meta = static_cast<double>(c.chain.parameters() - c.trainable) * c.element_bytes;
     parameter_bytes_ += 4 * trainable * c.element_bytes;  // parameter, gradient, two moments
     frozen_others += static_cast<double>(c.frozen) * c.element_bytes - job_meta;
     frozen_meta = std::max(frozen_meta, job_meta);

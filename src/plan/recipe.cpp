@@ -229,7 +229,7 @@ void match_flops(const Config& config, Job& job, JobList list, std::vector<std::
     for (auto& j : list.jobs) j.cost = job_cost(j);
   }
   const double per_epoch =
-      job.cost.train_flops * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
+      job.cost.train.executed * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
   job.train.schedule.epochs =
       (whole_method ? method_flops(list, other, false) : teacher_flops(list, other)) / per_epoch;
   job.cost = job_cost(job);
@@ -259,11 +259,24 @@ JobList make_jobs(const Config& config) {
   return list;
 }
 
+std::vector<std::string> counted_jobs(const JobList& list, const std::string& method) {
+  const auto& needs = list.needs.at(method);  // parents before children
+  std::set<std::string> counted{needs.back()};
+  for (auto name = needs.rbegin(); name != needs.rend(); ++name)
+    if (counted.contains(*name))
+      for (const auto& parent : list.find(*name).parents())
+        if (!list.find(parent).teacher_preparation) counted.insert(parent);
+  std::vector<std::string> jobs;
+  for (const auto& name : needs)
+    if (counted.contains(name)) jobs.push_back(name);
+  return jobs;
+}
+
 double method_flops(const JobList& list, const std::string& method, bool with_teacher) {
   double flops = 0;
-  for (const auto& name : list.needs.at(method)) {
-    const Job& job = list.find(name);
-    if (with_teacher || !job.teacher_preparation) flops += job.cost.train_flops * job.cost.images;
+  for (const auto& name : with_teacher ? list.needs.at(method) : counted_jobs(list, method)) {
+    const JobCost& cost = list.find(name).cost;
+    flops += cost.train.executed * cost.images;
   }
   return flops;
 }

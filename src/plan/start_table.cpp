@@ -83,7 +83,7 @@ void print_plan(const JobList& list, const std::vector<std::vector<std::string>>
     std::string names;
     for (const auto& name : waves[w]) {
       jobs.push_back(&list.find(name));
-      flops += jobs.back()->cost.train_flops * jobs.back()->cost.images;
+      flops += jobs.back()->cost.train.executed * jobs.back()->cost.images;
       trainable += static_cast<double>(jobs.back()->cost.trainable);
       names += " " + name;
     }

@@ -28,12 +28,12 @@ double number(const Finished& finished, const std::string& job, const std::strin
   return number_attribute(it->second, name);
 }
 
-// Sum over the jobs that a method needs.
+// Sum over the jobs that a method needs, or that count for it.
 double sum(const JobList& list, const Finished& finished, const std::string& method,
            const std::string& name, bool with_teacher) {
   double total = 0;
-  for (const auto& job : list.needs.at(method))
-    if (with_teacher || !list.find(job).teacher_preparation) total += number(finished, job, name);
+  for (const auto& job : with_teacher ? list.needs.at(method) : counted_jobs(list, method))
+    total += number(finished, job, name);
   return total;
 }
 

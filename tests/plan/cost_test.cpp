@@ -41,9 +41,9 @@ Sums four_stages(F&& make) {
   double deepest = 0;
   for (int i = 0; i < 4; ++i) {
     const JobCost cost = job_cost(make(i));
-    sums.alone += cost.train_flops / 1e9;
-    sums.packed += (cost.train_flops - cost.prefix_flops) / 1e9;
-    deepest = std::max(deepest, cost.prefix_flops / 1e9);
+    sums.alone += cost.train.executed / 1e9;
+    sums.packed += (cost.train.executed - cost.prefix.executed) / 1e9;
+    deepest = std::max(deepest, cost.prefix.executed / 1e9);
   }
   sums.packed += deepest;
   return sums;
@@ -59,7 +59,7 @@ TEST(JobCost, OfDistillingIsThatOfTheTable) {
   const double prefix[] = {0, 5.42, 10.54, 15.66};
   for (int i = 0; i < 4; ++i) {
     const JobCost cost = job_cost(pair(kMoeBase, kLarge, kMetaLarge, i));
-    EXPECT_NEAR(cost.prefix_flops / 1e9, prefix[i], 0.006) << i;
+    EXPECT_NEAR(cost.prefix.executed / 1e9, prefix[i], 0.006) << i;
   }
   const Sums sums = four_stages([](int i) { return pair(kMoeBase, kLarge, kMetaLarge, i); });
   expect_published(sums.alone, 369.77, 0.23);
@@ -94,14 +94,14 @@ TEST(JobCost, OfIncubatingIsThatOfTheTable) {
 
 TEST(JobCost, OfWholeNetworksIsThatOfTheTable) {
   expect_published(
-      job_cost(imagenet(Phase::pretrain, kMetaLarge, -1, kMetaLarge)).train_flops / 1e9, 49.52,
+      job_cost(imagenet(Phase::pretrain, kMetaLarge, -1, kMetaLarge)).train.executed / 1e9, 49.52,
       0.31);
-  expect_published(job_cost(imagenet(Phase::finetune, kLarge, -1, kMetaLarge)).train_flops / 1e9,
+  expect_published(job_cost(imagenet(Phase::finetune, kLarge, -1, kMetaLarge)).train.executed / 1e9,
                    356.52, 0.31);
   Job kd = imagenet(Phase::final, kMoeBase, -1, kMetaLarge);
-  expect_published(job_cost(kd).train_flops / 1e9, 159.55, 0.23);
+  expect_published(job_cost(kd).train.executed / 1e9, 159.55, 0.23);
   kd.teachers.push_back({"teacher", kLarge, {}, true, {"finetune", {}}, {}});
-  expect_published(job_cost(kd).train_flops / 1e9, 278.39, 0.23);
+  expect_published(job_cost(kd).train.executed / 1e9, 278.39, 0.23);
   EXPECT_EQ(job_cost(kd).frozen, 304326632);
   EXPECT_NEAR(job_cost(kd).eval_flops / 1e9, 53.18, 0.006);
 }
@@ -112,9 +112,9 @@ TEST(JobCost, WithoutDistillationLeavesTheTeacherOut) {
   Job none = without;
   none.teachers.clear();
   // Teacher's stage and suffix: 30.70 + 5.12 + 0.85.
-  EXPECT_NEAR((job_cost(with).train_flops - job_cost(without).train_flops) / 1e9,
+  EXPECT_NEAR((job_cost(with).train.executed - job_cost(without).train.executed) / 1e9,
               30.70 + 5.12 + 0.85, 0.02);
-  EXPECT_EQ(job_cost(without).train_flops, job_cost(none).train_flops);
+  EXPECT_EQ(job_cost(without).train.executed, job_cost(none).train.executed);
   EXPECT_EQ(job_cost(without).frozen, job_cost(none).frozen);
   EXPECT_EQ(job_cost(without).eval_images, job_cost(none).eval_images);
 }
@@ -123,8 +123,8 @@ TEST(JobCost, OfATeacherWithItsOwnMetaHasThatMetasPrefix) {
   Job job = pair(kMoeBase, kLarge, kMetaLarge, 2), other = job;
   other.teachers[0].meta_weights.job = "pretrain.other";
   const JobCost a = job_cost(job), b = job_cost(other);
-  EXPECT_NEAR(b.train_flops - a.train_flops, a.prefix_flops, 1);
-  EXPECT_EQ(b.prefix_flops, a.prefix_flops);
+  EXPECT_NEAR(b.train.executed - a.train.executed, a.prefix.executed, 1);
+  EXPECT_EQ(b.prefix.executed, a.prefix.executed);
   EXPECT_GT(b.frozen, a.frozen);
 }
 
@@ -133,7 +133,7 @@ TEST(JobCost, CountsParameters) {
   EXPECT_EQ(cost.trainable, 122031384);  // with stitches
   EXPECT_EQ(cost.meta, 52402152);
   const auto meta_block = 12596224;
-  EXPECT_EQ(cost.parameters, cost.trainable + cost.meta - meta_block);
+  EXPECT_EQ(cost.chain.parameters(), cost.trainable + cost.meta - meta_block);
   EXPECT_EQ(cost.frozen, cost.meta - meta_block + 75577344);
   EXPECT_EQ(cost.element_bytes, 4);
 }

@@ -65,7 +65,7 @@ class PackCost : public testing::Test {
 
 TEST_F(PackCost, IsWorkOverRateOnOneRank) {
   const JobCost c = jobs[0].cost;
-  const double work = c.train_flops * c.images + c.eval_flops * c.eval_images;
+  const double work = c.train.executed * c.images + c.eval_flops * c.eval_images;
   const double with_updates = alone(0, 1);
   EXPECT_GT(with_updates / (work / 1e6), 1);
   EXPECT_LT(with_updates / (work / 1e6), 1.1);
@@ -78,7 +78,8 @@ TEST_F(PackCost, HasThePrefixOnce) {
   for (std::size_t i = 0; i < 4; ++i) {
     separate += alone(i, 1);
     if (i < 3)
-      saved += jobs[i].cost.prefix_flops * (jobs[i].cost.images + jobs[i].cost.eval_images) / 1e6;
+      saved +=
+          jobs[i].cost.prefix.executed * (jobs[i].cost.images + jobs[i].cost.eval_images) / 1e6;
   }
   EXPECT_GT(saved, 0);
   EXPECT_NEAR(separate - seconds(1), saved, 1e-5 * saved);
@@ -91,7 +92,7 @@ TEST_F(PackCost, CountsOnlyJobsThatStillTrain) {
   jobs[3] = costed(jobs[3]);
   leave_out_updates();
   const JobCost& c = jobs[3].cost;
-  EXPECT_NEAR((seconds(1) - before) / (c.train_flops * c.images / 2 / 1e6), 1, 1e-4);
+  EXPECT_NEAR((seconds(1) - before) / (c.train.executed * c.images / 2 / 1e6), 1, 1e-4);
 }
 
 TEST_F(PackCost, FallsWithWholeMicroBatches) {

@@ -104,7 +104,7 @@ TEST(Recipe, LongEndToEndTrainingHasTheFlopsOfTheMethod) {
     const auto list = small_jobs({{"run.methods", methods}});
     const auto& job = list.find("final.e2e_long");
     const auto all = small_jobs({{"run.methods", "m2mkd"}});
-    const double step = job.cost.train_flops * static_cast<double>(job.train.batch);
+    const double step = job.cost.train.executed * static_cast<double>(job.train.batch);
     EXPECT_NEAR(method_flops(list, "e2e_long", false), method_flops(all, "m2mkd", false), step)
         << methods;
     EXPECT_GT(job.train.schedule.epochs, 3);
@@ -115,9 +115,18 @@ TEST(Recipe, CountsTheTeacherOnlyWhenAsked) {
   const auto list = small_jobs();
   double teacher = 0;
   for (const auto* name : {"incubate.0", "incubate.1", "incubate.2", "finetune"})
-    teacher += list.find(name).cost.train_flops * list.find(name).cost.images;
+    teacher += list.find(name).cost.train.executed * list.find(name).cost.images;
   EXPECT_GT(teacher, 0);
   EXPECT_DOUBLE_EQ(method_flops(list, "m2mkd", true), method_flops(list, "m2mkd", false) + teacher);
+}
+
+TEST(Recipe, CountsTheMetaOnlyWhereTheStudentNeedsIt) {
+  const auto list = small_jobs({{"run.methods", "e2e kd incubation m2mkd"}});
+  EXPECT_THAT(counted_jobs(list, "e2e"), ElementsAre("final.e2e"));
+  EXPECT_THAT(counted_jobs(list, "kd"), ElementsAre("final.kd"));
+  EXPECT_THAT(counted_jobs(list, "m2mkd"),
+              ElementsAre("pretrain", "distill.0", "distill.1", "distill.2", "final.m2mkd"));
+  EXPECT_EQ(counted_jobs(list, "incubation"), list.needs.at("incubation"));
 }
 
 TEST(Recipe, AFurtherTeacherBringsItsOwnMeta) {

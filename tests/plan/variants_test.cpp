@@ -24,7 +24,8 @@ TEST(Upcycling, PretrainsTheDenseStudentAndCountsIt) {
   EXPECT_THAT(final.identity(), HasSubstr("from.start = pretrain.upcycling"));
   EXPECT_NEAR(
       method_flops(list, "upcycling", false),
-      dense.cost.train_flops * dense.cost.images + final.cost.train_flops * final.cost.images, 1);
+      dense.cost.train.executed * dense.cost.images + final.cost.train.executed * final.cost.images,
+      1);
 }
 
 TEST(SplitTeacher, IsTrainedWholeForTheFlopsOfTheIncubatedOne) {
@@ -34,9 +35,9 @@ TEST(SplitTeacher, IsTrainedWholeForTheFlopsOfTheIncubatedOne) {
   EXPECT_TRUE(whole.teacher_preparation);
   double incubated = 0;
   for (const auto* name : {"incubate.0", "incubate.1", "incubate.2", "finetune"})
-    incubated += list.find(name).cost.train_flops * list.find(name).cost.images;
-  const double step = whole.cost.train_flops * static_cast<double>(whole.train.batch);
-  EXPECT_NEAR(whole.cost.train_flops * whole.cost.images, incubated, step);
+    incubated += list.find(name).cost.train.executed * list.find(name).cost.images;
+  const double step = whole.cost.train.executed * static_cast<double>(whole.train.batch);
+  EXPECT_NEAR(whole.cost.train.executed * whole.cost.images, incubated, step);
   EXPECT_EQ(list.find("distill.m2mkd_split_teacher.1").teachers.at(0).weights.job,
             "finetune.m2mkd_split_teacher");
   EXPECT_THAT(list.needs.at("m2mkd_split_teacher"), Not(testing::Contains(HasSubstr("incubate"))));
@@ -110,11 +111,12 @@ TEST(Published, PlacesTheRampsOfIncubationAndDistillation) {
 TEST(FrozenDropPath, SharesNoPrefix) {
   const auto shared = small_jobs();
   EXPECT_TRUE(can_share(shared.find("incubate.1"), shared.find("incubate.2")));
-  EXPECT_GT(shared.find("incubate.1").cost.prefix_flops, 0);
+  EXPECT_GT(shared.find("incubate.1").cost.prefix.executed, 0);
   const auto alone = small_jobs({{"incubate.frozen_drop_path", "true"}});
   EXPECT_FALSE(can_share(alone.find("incubate.1"), alone.find("incubate.2")));
-  EXPECT_EQ(alone.find("incubate.1").cost.prefix_flops, 0);
-  EXPECT_EQ(alone.find("incubate.1").cost.train_flops, shared.find("incubate.1").cost.train_flops);
+  EXPECT_EQ(alone.find("incubate.1").cost.prefix.executed, 0);
+  EXPECT_EQ(alone.find("incubate.1").cost.train.executed,
+            shared.find("incubate.1").cost.train.executed);
 }
 
 TEST(TokenMismatch, IsRefusedUnlessAllowedOrResampled) {
@@ -127,7 +129,7 @@ TEST(TokenMismatch, IsRefusedUnlessAllowedOrResampled) {
   const auto allowed = small_jobs(with("allow")), resampled = small_jobs(with("resample"));
   // Pair 0 alone has its own tokens where they are allowed; resampled, every stage has.
   const auto flops = [](const JobList& list, const char* job) {
-    return list.find(job).cost.train_flops;
+    return list.find(job).cost.train.executed;
   };
   EXPECT_GT(flops(allowed, "distill.0"), flops(resampled, "distill.0"));  // its suffix sees more
   EXPECT_LT(flops(allowed, "distill.1"), flops(resampled, "distill.1"));

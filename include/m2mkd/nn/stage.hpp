@@ -47,15 +47,28 @@ struct ForwardContext {
                                                     ///< terms: scalars, summed over the samples
 };
 
-/// Work per image, 1 multiply-add = 2 FLOP: what this program executes (last block for the class
-/// token only).
+/// FLOP per image (1 multiply-add = 2 FLOP) of one piece of work in its two forms.
+struct Flops {
+  double executed = 0;   ///< by this program: a network's last block for the class token only
+  double published = 0;  ///< by the published Python: every block for every token
+
+  Flops& operator+=(const Flops& other) {
+    executed += other.executed;
+    published += other.published;
+    return *this;
+  }
+  friend Flops operator+(Flops a, const Flops& b) { return a += b; }
+  friend Flops operator-(const Flops& a, const Flops& b) {
+    return {a.executed - b.executed, a.published - b.published};
+  }
+};
+
+/// Work per image, products alone.
 struct StageCost {
-  double forward = 0;   ///< FLOP of one forward
-  double backward = 0;  ///< FLOP of backward when the stage is trained
-  double pass_through =
-      0;  ///< FLOP of backward when it is frozen and only passes the gradient to its input
-  double activations = 0;   ///< elements kept for backward, roughly
-  double forward_full = 0;  ///< forward with the last block computed for every token, as published
+  Flops forward;
+  Flops backward;          ///< when the stage is trained
+  Flops pass_through;      ///< when it is frozen and only passes the gradient to its input
+  double activations = 0;  ///< elements kept for backward, roughly
 };
 
 class Stage {

@@ -1,6 +1,7 @@
 #pragma once
 // One training of one phase, as plain data.
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -32,16 +33,23 @@ struct TeacherSource {
   Source meta_weights;
 };
 
+/// Size and forward work of one chain.
+struct ChainCost {
+  std::vector<std::int64_t> stages;  ///< parameters of each
+  Flops forward;                     ///< per image
+  std::int64_t parameters() const { return std::reduce(stages.begin(), stages.end()); }
+};
+
 /// Work and size, from the networks on the meta device.
 struct JobCost {
-  double train_flops =
-      0;  ///< per image: forward and backward of everything that the step computes, alone
-  double prefix_flops = 0;  ///< part of it that is the frozen prefix, computed once per pack
-  double eval_flops = 0;    ///< per image
-  double images = 0;        ///< training images over all epochs
-  double eval_images = 0;   ///< images over all evaluations
+  ChainCost chain;                  ///< the trained chain, frozen stages included
+  std::vector<ChainCost> teachers;  ///< the chains it is compared with, as in Job::teachers
+  Flops train;   ///< per image: forward and backward of everything that the step computes, alone
+  Flops prefix;  ///< part of it that is the frozen prefix, computed once per pack
+  double eval_flops = 0;   ///< per image, as executed
+  double images = 0;       ///< training images over all epochs
+  double eval_images = 0;  ///< images over all evaluations
   std::int64_t steps = 0;
-  std::int64_t parameters = 0;  ///< of the trained chain, frozen stages included
   std::int64_t trainable = 0;
   std::int64_t frozen = 0;  ///< parameters held in memory besides the trained ones (meta, teacher)
   std::int64_t meta = 0;  ///< parameters of the whole meta chain (stage ≥ 0): held once by a pack

@@ -19,8 +19,11 @@ struct JobList {
 /// with all problems (shapes that do not fit, unknown data sizes).
 JobList make_jobs(const Config& config);
 
-/// FLOPs that the paper's accounting counts for a method (meta, modules, final; teacher preparation
-/// too if asked).
+/// The jobs that the paper's accounting counts for a method: meta, modules, final. Preparing the
+/// teacher is left out, with the meta model where only that needs it (kd).
+std::vector<std::string> counted_jobs(const JobList& list, const std::string& method);
+
+/// Training FLOPs of those jobs, or of all that the method needs.
 double method_flops(const JobList& list, const std::string& method, bool with_teacher);
 
 }  // namespace m2mkd
