@@ -2,30 +2,13 @@
 # labels: program
 # Weights from elsewhere: files that PyTorch wrote (tests/golden/make_checkpoints.py) are converted, evaluated to PyTorch's logits, trained
 # from, and come back bit by bit; PyTorch and timm read what is written here (skipped where they are not installed).
-set -uo pipefail
-bin=${M2MKD_BIN:-build/release/bin}
-[[ $bin == /* ]] || bin=$PWD/$bin
-m2mkd=$bin/m2mkd golden=$PWD/tests/golden/checkpoints smoke=$PWD/configs/smoke.ini
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "$0")/../support/checks.sh"
+golden=$PWD/tests/golden/checkpoints smoke=$PWD/configs/smoke.ini
 python=${M2MKD_TORCH_PYTHON:-/usr/bin/python3}
-W=$(mktemp -d)
-trap 'rm -rf "$W"' EXIT
-failed=0
-check() { # check WHAT CONDITION...
-  local what=$1
-  shift
-  "$@" || { echo "FAILED: $what"; failed=1; }
-}
-says() { # says CODE PATTERN ARGUMENTS...: the program's exit code and a pattern of its output
-  local code=$1 pattern=$2 out rc
-  shift 2
-  out=$("$m2mkd" "$@" 2>&1)
-  rc=$?
-  check "exit $rc, not $code: m2mkd $* ($out)" test "$rc" = "$code"
-  check "m2mkd $*: no '$pattern' in: $out" grep -q -- "$pattern" <<<"$out"
-}
-/usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null || { echo "skipped: python3-h5py is not installed"; exit 77; }
+need_h5py
 cd "$W" || exit 1
-"$bin/m2mkd-pack" npy --name golden --images "$golden/images.npy" --labels "$golden/labels.npy" --test-images "$golden/images.npy" \
+"$pack" npy --name golden --images "$golden/images.npy" --labels "$golden/labels.npy" --test-images "$golden/images.npy" \
   --test-labels "$golden/labels.npy" --out data >log 2>&1 || { cat log; exit 1; }
 
 # --- Evaluation gives PyTorch's logits, from every kind of file.
@@ -136,5 +119,4 @@ a = torch.load("tiny.pth", weights_only=True); assert a.keys() == s.keys() and a
 P
   fi
 fi
-[ $failed = 0 ] && echo "checkpoints: all checks passed"
-exit $failed
+finish checkpoints

@@ -1,32 +1,10 @@
 #!/usr/bin/env bash
 # labels: program
 # inspect, status, report and convert on two short runs: what they print, their JSON, their exit codes, and that conversion loses no bit.
-set -uo pipefail
-bin=${M2MKD_BIN:-build/release/bin}
-[[ $bin == /* ]] || bin=$PWD/$bin
-m2mkd=$bin/m2mkd smoke=$PWD/configs/smoke.ini
-W=$(mktemp -d)
-trap 'rm -rf "$W"' EXIT
-failed=0
-check() { # check WHAT CONDITION...
-  local what=$1
-  shift
-  "$@" || { echo "FAILED: $what"; failed=1; }
-}
-says() { # says CODE PATTERN ARGUMENTS...: the program's exit code and a pattern of its output
-  local code=$1 pattern=$2 out rc
-  shift 2
-  out=$("$m2mkd" "$@" 2>&1)
-  rc=$?
-  check "exit $rc, not $code: m2mkd $* ($out)" test "$rc" = "$code"
-  check "m2mkd $*: no '$pattern' in: $out" grep -q -- "$pattern" <<<"$out"
-}
-py() { # py WHAT ARGUMENTS... <<script: Python assertions
-  local what=$1
-  shift
-  check "$what" /usr/bin/python3 - "$@"
-}
-/usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null || { echo "skipped: python3-h5py is not installed"; exit 77; }
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "$0")/../support/checks.sh"
+smoke=$PWD/configs/smoke.ini
+need_h5py
 
 # --- Two runs that differ by their seed, on random images.
 cd "$W" || exit 1
@@ -35,7 +13,7 @@ import numpy as np
 r = np.random.default_rng(0)
 np.save('x.npy', r.integers(0, 256, (256, 28, 28), dtype=np.uint8)); np.save('y.npy', np.arange(256, dtype=np.int64) % 10)
 P
-"$bin/m2mkd-pack" npy --name noise --images x.npy --labels y.npy --test-images x.npy --test-labels y.npy --out data >log 2>&1 ||
+"$pack" npy --name noise --images x.npy --labels y.npy --test-images x.npy --test-labels y.npy --out data >log 2>&1 ||
   { cat log; exit 1; }
 short=(--data.train data/train.h5 --data.test data/test.h5 --data.train_images 128 --train.epochs 1 --final.epochs 1
   --run.methods "e2e,m2mkd")
@@ -233,5 +211,4 @@ says 0 "stages of 2 2 blocks" convert foreign.safetensors full.h5 --model vit --
 says 0 "final.e2e" eval full.h5 --data.test data/test.h5
 "$m2mkd" run "$smoke" --run.dir given --init.teacher f.h5 --run.jobs pretrain,distill.0 "${short[@]}" --run.methods m2mkd >log 2>&1
 check "init.teacher takes a converted file ($(tail -n 3 log))" test $? = 0 -a -e given/modules/distill.0.h5
-[ $failed = 0 ] && echo "commands: all checks passed"
-exit $failed
+finish commands

@@ -1,24 +1,9 @@
 #!/usr/bin/env bash
 # labels: pack
 # m2mkd-pack: sources, second run, messages and exit codes, on small files made here.
-set -uo pipefail
-pack=${M2MKD_BIN:-build/release/bin}/m2mkd-pack
-W=$(mktemp -d)
-trap 'rm -rf "$W"' EXIT
-failed=0
-check() { # check WHAT CONDITION...
-  local what=$1
-  shift
-  "$@" || { echo "FAILED: $what"; failed=1; }
-}
-says() { # says CODE PATTERN ARGUMENTS...: the program's exit code and a pattern of its output
-  local code=$1 pattern=$2 out rc
-  shift 2
-  out=$("$pack" "$@" 2>&1)
-  rc=$?
-  check "exit $rc, not $code: m2mkd-pack $* ($out)" test "$rc" = "$code"
-  check "no '$pattern' in: $out" grep -q -- "$pattern" <<<"$out"
-}
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "$0")/../support/checks.sh"
+program=$pack
 
 # 12 images of 2 x 3 pixels in 3 classes, as IDX (plain and gzip) and as .npy of several types.
 python3 - "$W" <<'P' || exit 1
@@ -181,5 +166,4 @@ P
 else
   echo "pack: JPEG files were not tested (python3-pil and python3-h5py are not installed)"
 fi
-[ $failed = 0 ] && echo "pack: all checks passed"
-exit $failed
+finish pack
