@@ -1,0 +1,72 @@
+// Does a pair learn?
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <fmt/ranges.h>
+
+#include <m2mkd/plan/gates.hpp>
+#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/train/overfit.hpp>
+
+namespace m2mkd {
+
+namespace {
+
+// Of what the loss could fall, the share that a pair that learns reaches with ease in some dozen
+// steps on 16 images, and the share that needs no look at the images at all: a constant answer that
+// fits the frequencies of the labels.
+constexpr double clear_share = 0.5, blind_share = 0.15;
+
+}  // namespace
+
+Job check_form(const Job& pair, std::int64_t images) {
+  Job form = pair;
+  form.train.batch = std::min(images, std::max<std::int64_t>(1, pair.shape.train_images));
+  form.train.micro_batch = std::min(pair.train.micro_batch, form.train.batch);
+  form.train.forward_micro_batches = 0;
+  form.train.frozen_drop_path = false;
+  form.model.drop_path = form.meta.drop_path = 0;
+  // Adam moves every weight alike, so outputs move with the number of inputs.
+  form.train.schedule.lr = std::min(2e-3, 0.5 / static_cast<double>(pair.model.width));
+  form.cost = job_cost(form);
+  return form;
+}
+
+Finding check_pair(const Job& form, Task task, const TrainContext& context,
+                   const CheckOptions& options) {
+  const auto batches = fixed_step(form.data, form.train, form.seed, context.group);
+  const Overfit result = overfit(std::move(task), batches, form.train.batch, context,
+                                 {options.steps, options.seconds, clear_share});
+  if (result.stopped) throw CollectiveError("check was stopped while it trained " + form.name);
+  const auto found = [&](Verdict verdict, const std::string& text) {
+    return Finding{
+        "pair", form.name, verdict,
+        fmt::format("loss {:.3f} -> {:.3f} (least: {:.3f}) in {} steps on {} images{}",
+                    result.first, result.last, result.floor, result.steps, form.train.batch, text)};
+  };
+  if (!result.untrained.empty())
+    return found(
+        Verdict::wrong,
+        fmt::format("; {} parameters get no gradient: {} [the stage does not train]",
+                    result.untrained.size(),
+                    fmt::join(std::span(result.untrained)
+                                  .first(std::min<std::size_t>(3, result.untrained.size())),
+                              ", ")));
+  if (!std::isfinite(result.last))
+    return found(Verdict::wrong, " is not finite [weights, images or precision]: try fp32");
+  if (result.fallen() >= clear_share) return found(Verdict::ok, "");
+  if (result.steps < options.steps)
+    return found(Verdict::skipped, ": more seconds are needed for an answer (--seconds)");
+  const std::string share = fmt::format(": {:.0f} % of what it could fall", 100 * result.fallen());
+  if (result.fallen() < blind_share)
+    return found(Verdict::wrong,
+                 share +
+                     " [the stage does not learn from its images]: look at frozen parameters, "
+                     "stitches, and the files of meta and teacher");
+  return found(Verdict::warning,
+               share + fmt::format(", less than {:.0f} %: try more --steps, or a smaller alpha",
+                                   100 * clear_share));
+}
+
+}  // namespace m2mkd
