@@ -79,7 +79,7 @@ ExitCode check_command(const CommandLine& line) {
       ++counts[finding.verdict];
       findings.push_back(finding_json(finding));
       if (json) return;
-      fmt::print("{:<9}{:<26}{:<8} {}\n", finding.gate, finding.subject, enum_name(finding.verdict),
+      fmt::print("{:<9}{:<27} {:<8}{}\n", finding.gate, finding.subject, enum_name(finding.verdict),
                  finding.text);
       std::fflush(stdout);
     });

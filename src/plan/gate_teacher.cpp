@@ -66,7 +66,7 @@ Finding check_teacher(const Job& pair, const JobList& list, const RunFolder& fol
   TrainOptions probing = pair.train;
   probing.batch = probing.micro_batch = probe_images;
   probing.forward_micro_batches = 0;
-  const Batch probe = fixed_step(pair.data, probing, pair.seed, {}).front();
+  const Batch probe = fixed_step(pair.data, probing, pair.seed, {}).batches.front();
   const auto answer = [&](const Job& from) {
     const Chain stage = whole_or_stage(teacher_of(from), folder, usable, from.stage);
     return ask(splice(meta, pair.stage, stage.stages[static_cast<std::size_t>(from.stage)]), probe);

@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/check.hpp>
 #include <m2mkd/plan/packing.hpp>
@@ -60,8 +61,9 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
 
 /// The pair as it is checked: `images` images, one constant rate, nothing random.
 Job check_form(const Job& pair, std::int64_t images);
-/// A pair (a task of check_form) overfits one batch: the loss falls by half of what it could fall,
-/// and every parameter that trains gets a gradient. Collective over context.group.
+/// A pair (a task of check_form) overfits one batch: every parameter that trains gets a gradient,
+/// and the loss falls by a third of what it could fall and below what one answer for all images
+/// reaches (Overfit::learnt). Collective over context.group.
 Finding check_pair(const Job& form, Task task, const TrainContext& context,
                    const CheckOptions& options);
 
