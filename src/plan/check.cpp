@@ -99,7 +99,9 @@ Verdict check(const Config& config, const Session& session, const CheckOptions& 
       CheckOptions own = options;
       own.seconds = -left[0];
       Builder builder(folder, usable, world, context.device, Weights::known);
-      finding = check_pair(form, builder.task(form, {}), context, own);
+      Task task = builder.task(form, {});
+      if (!usable.contains(digest_key(form.meta_weights))) liven_frozen(task);
+      finding = check_pair(form, std::move(task), context, own);
     }
     worst = std::max(worst, finding.verdict);
     if (world.rank() == 0) tell(finding);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/ranges.h>
 
 #include <m2mkd/plan/gates.hpp>
@@ -30,6 +31,17 @@ Job check_form(const Job& pair, std::int64_t images) {
   form.train.schedule.lr = std::min(1e-2, 0.25 / static_cast<double>(pair.model.width));
   form.cost = job_cost(form);
   return form;
+}
+
+void liven_frozen(const Task& task) {
+  const c10::NoGradGuard no_grad;
+  for (int i = 0; i < task.chain.size(); ++i) {
+    if (std::ranges::count(task.trained, i) > 0) continue;
+    for (const auto& p : task.chain.stages[static_cast<std::size_t>(i)]->parameters())
+      if (p.tensor.dim() == 2 && p.initial.kind == Initial::Kind::normal)
+        p.tensor.detach().mul_(
+            1 / (p.initial.scale * std::sqrt(static_cast<double>(p.tensor.size(1)))));
+  }
 }
 
 Finding check_pair(const Job& form, Task task, const TrainContext& context,

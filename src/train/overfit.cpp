@@ -82,7 +82,7 @@ void find_limits(const Task& task, const FixedStep& step, const TrainContext& co
   const auto samples = static_cast<double>(step.samples);
   std::vector<double> sums{0, 0};
   std::vector<at::Tensor> said;
-  const at::Tensor mean = at::zeros({step.classes}, at::kDouble);
+  at::Tensor mean = at::zeros({step.classes}, at::kDouble);
   for (const auto& batch : step.batches) {
     said.push_back(teacher_probabilities(task, batch.images.to(context.device), context.device));
     if (said.back().defined()) said.back() = said.back().to(at::kCPU, at::kDouble);
@@ -117,7 +117,8 @@ double Overfit::fallen() const {
 }
 
 bool Overfit::learnt() const {
-  return fallen() >= 1.0 / 3 && last <= blind - 0.2 * (blind - floor);
+  const double seen = (blind - last) / std::max(blind - floor, 1e-12);
+  return (fallen() >= 1.0 / 3 && seen >= 0.2) || (fallen() >= 0.05 && seen >= 0.5);
 }
 
 FixedStep fixed_step(DataOptions data, const TrainOptions& options, std::uint64_t seed,

@@ -61,6 +61,9 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
 
 /// The pair as it is checked: `images` images, one constant rate, nothing random.
 Job check_form(const Job& pair, std::int64_t images);
+/// For a meta with random weights: the frozen stages' matrices get unit gain, so that they hand on
+/// what a stage before them says. (Their small start makes narrow ones nearly deaf.)
+void liven_frozen(const Task& task);
 /// A pair (a task of check_form) overfits one batch: every parameter that trains gets a gradient,
 /// and the loss falls by a third of what it could fall and below what one answer for all images
 /// reaches (Overfit::learnt). Collective over context.group.

@@ -29,8 +29,9 @@ struct Overfit {
 
   /// Which share of what the loss could fall it has fallen, 1 at most; -1 if it is not finite.
   double fallen() const;
-  /// A third of what it could fall, and a fifth below the best blind answer. (Not all of it: a
-  /// frozen random head bounds the logits.)
+  /// It has fallen by a third of what it could, and to a fifth of the way from blind to floor; or it
+  /// began low, among stages that know their work, fell still, and is past half of that way. (Never
+  /// all of it: a frozen head bounds the logits.)
   bool learnt() const;
 };
 
