@@ -110,7 +110,9 @@ Finding check_given(const Source& source, const std::string& network, Digests& u
     if (const auto damages = verify_tensor_file(source.file); !damages.empty())
       return {"files", finding.subject, Verdict::wrong, damages.front()};
     usable[digest_key(source)] = text_attribute(attributes, "digest");
-    if (const auto claimed = text_or(attributes, "network", network); claimed != network)
+    // A converted file without a configuration does not know what it is.
+    const bool knows = attributes.contains("config");
+    if (const auto claimed = text_or(attributes, "network", network); knows && claimed != network)
       finding = {"files", finding.subject, Verdict::warning,
                  fmt::format("it says that it is a {}, and is used as {}", claimed, network)};
   } catch (const Error& error) {

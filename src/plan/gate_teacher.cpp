@@ -100,8 +100,16 @@ Finding check_teacher(const Job& pair, const JobList& list, const RunFolder& fol
   return found(Verdict::ok, "");
 }
 
-// The recorded loss of the whole test set, found again?
-Finding check_record(const Job& job, const RunFolder& folder) {
+// The network that its training began with, as the run would assemble it today.
+Chain start_of(const Job& job, const RunFolder& folder) {
+  Job alone = job;
+  alone.teachers.clear();
+  return Builder(folder, {}, {}, c10::kCPU).task(alone, {}).chain;
+}
+
+// The recorded losses on the whole test set, found again? That of the network, and that of its
+// start where it was assembled from files that are there.
+Finding check_record(const Job& job, const RunFolder& folder, const Digests& usable) {
   const auto path = folder.module(job.name);
   const Attributes attributes = read_attributes(path);
   const Dataset test(job.data, Split::test);
@@ -109,22 +117,34 @@ Finding check_record(const Job& job, const RunFolder& folder) {
     return {"recorded", job.name, Verdict::skipped,
             fmt::format("it was evaluated on {} images, data.test has {}",
                         integer_attribute(attributes, "test_images"), test.size())};
-  const std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
+  std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
+  std::vector<std::string> names{"loss"};
+  if (!job.parts.empty() && attributes.contains("start_loss") &&
+      std::ranges::all_of(job.parts, [&](const auto& s) { return usable.contains(s.job); })) {
+    chains.push_back(start_of(job, folder));
+    names.emplace_back("start_loss");
+  }
   const Communicator alone;
   const auto found = evaluate(chains, {test, job.data, job.train.eval_batch, job.train.precision,
                                        alone, c10::Device(c10::kCPU)});
   if (!found) return {"recorded", job.name, Verdict::skipped, "stopped"};
-  const double recorded = number_attribute(attributes, "loss"), loss = found->front().loss;
   // Sums in another order, or rounding to 8 bits.
   const double tolerance = job.train.precision == Precision::bf16 ? 2e-2 : 1e-3;
-  const bool equal = std::abs(loss - recorded) <= tolerance * std::max(recorded, 1e-3);
-  return {
-      "recorded", job.name, equal ? Verdict::ok : Verdict::wrong,
-      fmt::format("loss {:.4f} on {} test images, recorded {:.4f}{}", loss, test.size(), recorded,
-                  equal ? ""
-                        : " [its tensors were changed or exchanged since, or data.test is "
-                          "another set]: remove " +
-                              path.string() + " to train it anew")};
+  Finding finding{"recorded", job.name, Verdict::ok, ""};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const double recorded = number_attribute(attributes, names[i]), loss = (*found)[i].loss;
+    finding.text +=
+        fmt::format("{}{} {:.4f}, recorded {:.4f}", i > 0 ? "; " : "", names[i], loss, recorded);
+    // Written so that a loss that is not finite is no match.
+    if (!(std::abs(loss - recorded) <= tolerance * std::max(recorded, 1e-3)))
+      finding.verdict = Verdict::wrong;
+  }
+  if (finding.verdict == Verdict::wrong)
+    finding.text +=
+        " [tensors were changed or exchanged since, or data.test is another set]: "
+        "remove " +
+        path.string() + " to train it anew";
+  return finding;
 }
 
 }  // namespace
@@ -168,7 +188,7 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
     } else if (watch.seconds() + rate * flops > seconds) {
       findings.push_back({"recorded", job->name, Verdict::skipped, "no time left: --seconds"});
     } else {
-      findings.push_back(check_record(*job, folder));
+      findings.push_back(check_record(*job, folder, usable));
       rate = own.seconds() / flops;
     }
   }
