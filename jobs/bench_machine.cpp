@@ -1,15 +1,14 @@
 #include "bench_machine.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 
 #include <ATen/ATen.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <unistd.h>
 
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/plan/rank_memory.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 
 namespace m2mkd {
@@ -21,34 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t elements = 16 << 20;  // 64 MB of floats
 constexpr double bytes = 4.0 * elements;
 constexpr int repetitions = 5;
-
-// Bytes that this process may use: the host's, or what its control group (a batch job's allocation)
-// leaves of it.
-double host_memory() {
-  double least =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (!line.starts_with("0::/")) continue;
-    for (fs::path folder = "/sys/fs/cgroup/" + line.substr(4);; folder = folder.parent_path()) {
-      std::ifstream limit(folder / "memory.max");
-      if (double value = 0; limit >> value) least = std::min(least, value);  // "max" is no number
-      if (folder == "/sys/fs/cgroup" || !folder.has_relative_path()) break;
-    }
-  }
-  return least;
-}
-
-// Memory of this rank, where ranks of one host share its memory or a device.
-double rank_memory(const Session& session, const std::vector<RankInfo>& ranks) {
-  const auto& mine = session.info();
-  const auto device = session.device();
-  if (device.is_cpu()) return host_memory() / mine.local_size;
-  const auto sharing = std::ranges::count_if(
-      ranks, [&](const RankInfo& r) { return r.host == mine.host && r.device == mine.device; });
-  const auto all = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second;
-  return static_cast<double>(all) / static_cast<double>(std::max<std::ptrdiff_t>(sharing, 1));
-}
 
 // Bytes per second through each rank's link: an all-reduce moves 2(n − 1)/n of the tensor, as the
 // prediction has it.

@@ -22,6 +22,7 @@ struct Command {
 
 ExitCode run_command(const CommandLine& line);
 ExitCode plan_command(const CommandLine& line);
+ExitCode check_command(const CommandLine& line);
 ExitCode eval_command(const CommandLine& line);
 ExitCode inspect_command(const CommandLine& line);
 ExitCode convert_command(const CommandLine& line);

@@ -24,6 +24,31 @@ const std::vector<Command>& commands() {
        {"ranks"},
        {"json"},
        plan_command},
+      {"check",
+       "cheap gates before a long run: wrong results in minutes, not days",
+       "m2mkd check CONFIG.ini... [--ranks N] [--json] [--steps N] [--seconds S] [--section.key "
+       "VALUE]\n\n"
+       "One line per gate and subject: ok, skipped, warning or WRONG, with the reason and what to "
+       "try. Exit 1 when something is\n"
+       "wrong. Under mpirun or alone; nothing in the run directory changes.\n\n"
+       "  data, memory, disk   files open, are sound and have every class; predictions fit\n"
+       "  files                finished and given files are what they claim, made from the parents "
+       "that are there\n"
+       "  splice, assembly     a network's own stages give its own logits; an assembled network is "
+       "the sum of its files\n"
+       "  teacher, recorded    teachers' stages answer in their place; files give the loss that "
+       "they record\n"
+       "  pair                 every pair learns one batch by heart: the loss falls by half of "
+       "what "
+       "it could fall\n\n"
+       "  --ranks N         of the run whose memory is predicted; those it is called on by "
+       "default\n"
+       "  --steps N         most steps of a pair, 40 by default\n"
+       "  --seconds S       time for all that trains or evaluates, 60 by default\n"
+       "  --json            the findings as one JSON object\n",
+       {"ranks", "steps", "seconds"},
+       {"json"},
+       check_command},
       {"eval",
        "accuracy of a network on a packed data set",
        "m2mkd eval MODEL [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key "

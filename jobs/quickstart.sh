@@ -17,6 +17,8 @@ cores=$(env -u OMP_NUM_THREADS nproc)
 ranks=$((cores < 2 ? cores : 2))
 echo "quickstart: $ranks ranks, results in $run_dir"
 rc=0
+mpirun -n "$ranks" $bin/m2mkd check configs/quickstart.ini --run.dir "$run_dir" --seconds 10 || rc=$?
+[ $rc = 0 ] || { echo "quickstart: the check before the run failed (the reason stands above)" >&2; exit $rc; }
 mpirun -n "$ranks" $bin/m2mkd run configs/quickstart.ini --run.dir "$run_dir" || rc=$?
 
 case $rc in

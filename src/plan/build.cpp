@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -106,6 +107,12 @@ StagedFile read_module(const std::filesystem::path& path, int only_stage) {
 
 }  // namespace
 
+// Does this source's file give the weights?
+bool Builder::reads(const Source& source) const {
+  return weights_ == Weights::files ||
+         (weights_ == Weights::known && digests_.contains(digest_key(source)));
+}
+
 // A file that another rank published a moment ago may be hidden by a stale cache of the shared file
 // system: a few retries.
 NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>& depths,
@@ -156,7 +163,7 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
     if (only_stage < 0 || i == only_stage)
       chain.stages[static_cast<std::size_t>(i)] =
           make_stage(model, job.image_shape(), i, model.width, tensor(job));
-  if (weights_ == Weights::files)
+  if (reads(source))
     load_into(chain, source, model, only_stage, role);
   else
     initialise(chain, job.seed);
@@ -193,10 +200,12 @@ Chain Builder::published(const Job& job, const std::filesystem::path& file) {
 Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
-  if (weights_ == Weights::random) return chain;
-  if (!job.start.file.empty())
+  if (!job.start.file.empty() && reads(job.start))
     load_into(chain, job.start, job.model, job.stage, chain.role + " start weights");
-  if (!job.assembled()) return chain;
+  if (!job.assembled() ||
+      !std::ranges::all_of(job.parts, [&](const auto& s) { return reads(s); }) ||
+      (job.upcycled() && !reads(job.start)))
+    return chain;
   if (group_.rank() == 0) {
     NamedTensors all;
     const auto& depths = job.model.depths;

@@ -185,9 +185,10 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   const bool whole = step() >= total_steps(task_.options.schedule, steps_per_epoch_);
   const bool keep = !whole || task_.options.keep_checkpoints;
   if (keep) checkpoint();
-  write_tensor_file(task_.module_file, file);
+  const std::string digest = write_tensor_file(task_.module_file, file);
   TableFile metrics;
   metrics.attributes = file.attributes;
+  metrics.attributes["module_digest"] = digest;  // a second witness of what was published
   for (const TableGroup* table : {&records_.epochs, &records_.steps})
     if (!table->columns.empty()) metrics.groups.push_back(*table);
   if (!test.expert_load.empty()) metrics.groups.push_back(expert_table(test));

@@ -41,9 +41,10 @@ std::vector<Source> sources(const Job& job);
 /// The job's identity with the digests of everything it starts from.
 std::string full_identity(const Job& job, const Digests& digests);
 
-/// Where a Builder takes weights from: the files that jobs and settings name, or, where only speed
-/// counts, each network's own random start (no file is read).
-enum class Weights { files, random };
+/// Where a Builder takes weights from: the files that jobs and settings name; or, where only speed
+/// counts, each network's own random start (no file is read); or the files whose digests it was
+/// given, and random starts for all others.
+enum class Weights { files, random, known };
 
 /// Builds the networks of the jobs of one pack: the frozen meta is loaded once, and its stages are
 /// shared as objects. One rank of the group reads each file, checks its digest (a few retries
@@ -67,6 +68,7 @@ class Builder {
                  int only_stage, const std::string& what);
   NamedTensors read(const Source& source, const std::vector<std::int64_t>& depths,
                     int only_stage) const;
+  bool reads(const Source& source) const;
   void broadcast(const Chain& chain) const;
   Chain bare(const Job& job) const;
   Chain trained(const Job& job, Attributes& provenance);

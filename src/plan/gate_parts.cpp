@@ -1,0 +1,79 @@
+#include "gate_parts.hpp"
+
+#include <set>
+
+#include <ATen/ATen.h>
+
+namespace m2mkd {
+
+at::ScalarType element_type(const Job& job) {
+  return job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
+}
+
+Chain empty_chain(int stages, const std::string& role) {
+  return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
+}
+
+double WholeNetwork::bytes() const {
+  const Chain shape = make_chain(model, job->image_shape(), job->meta.width, role,
+                                 at::dtype(at::kFloat).device(at::kMeta));
+  return static_cast<double>(parameter_count(shape)) * job->cost.element_bytes;
+}
+
+std::vector<WholeNetwork> whole_networks(const JobList& list) {
+  std::vector<WholeNetwork> networks;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& role, const ModelOptions& model, const Source& source,
+                       const Job& job) {
+    if (!source.defined() || !seen.insert(digest_key(source)).second) return;
+    networks.push_back({digest_key(source), role, model, source, &job});
+  };
+  for (const auto& job : list.jobs) {
+    add("meta", job.meta, job.meta_weights, job);
+    for (const auto& teacher : job.teachers) {
+      add("meta", teacher.meta, teacher.meta_weights, job);
+      // Stages as they were incubated are no whole network.
+      const bool whole = teacher.weights.job.empty() || list.find(teacher.weights.job).stage < 0;
+      if (whole) add("teacher", teacher.model, teacher.weights, job);
+    }
+    if (!job.spliced() && job.role != Role::meta)
+      add(std::string(enum_name(job.role)), job.model, {job.name, {}}, job);
+  }
+  return networks;
+}
+
+NamedTensors stage_tensors(const std::filesystem::path& path, int stage) {
+  const std::string prefix = "stages/" + (stage < 0 ? "" : std::to_string(stage) + "/");
+  return read_tensor_file(path,
+                          [&](const std::string& name) {
+                            return name.starts_with(prefix) || name.starts_with("shared/");
+                          })
+      .tensors;
+}
+
+Chain whole_or_stage(const WholeNetwork& network, const RunFolder& folder, const Digests& usable,
+                     int only_stage) {
+  const Job& job = *network.job;
+  Chain chain = empty_chain(network.model.stages(), network.role);
+  for (int i = 0; i < chain.size(); ++i)
+    if (only_stage < 0 || i == only_stage)
+      chain.stages[static_cast<std::size_t>(i)] =
+          make_stage(network.model, job.image_shape(), i, job.meta.width, element_type(job));
+  if (usable.contains(digest_key(network.source))) {
+    const auto path = folder.file(network.source);
+    load(chain, stage_tensors(path, only_stage), path.string());
+  } else {
+    initialise(chain, job.seed);
+  }
+  return chain;
+}
+
+std::optional<Finding> too_large(const std::string& gate, const std::string& subject, double bytes,
+                                 double memory) {
+  if (bytes <= memory) return std::nullopt;
+  return Finding{gate, subject, Verdict::skipped,
+                 fmt::format("needs about {:.1f} GB on one rank, which has {:.1f} GB", bytes * 1e-9,
+                             memory * 1e-9)};
+}
+
+}  // namespace m2mkd
