@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
+#include <m2mkd/data/image.hpp>
 #include <m2mkd/plan/gates.hpp>
 
 namespace m2mkd {
@@ -17,16 +18,16 @@ namespace fs = std::filesystem;
 constexpr double whole_file_bytes = 2e9;  ///< larger data files are sampled
 constexpr std::int64_t sample_images = 64;
 
-double file_bytes(const ImageFile& file) {
-  return static_cast<double>(file.info().count) * static_cast<double>(file.image_bytes());
-}
-
-// Images from all over a file that is too large to be read whole.
+// Images from all over the file; encoded ones are decoded, too.
 void read_sample(const ImageFile& file) {
-  std::vector<std::byte> image(static_cast<std::size_t>(file.image_bytes()));
   const auto count = std::min(sample_images, file.info().count);
-  for (std::int64_t i = 0; i < count; ++i)
-    file.read(i * (file.info().count - 1) / std::max<std::int64_t>(1, count - 1), image);
+  Image decoded;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto index = i * (file.info().count - 1) / std::max<std::int64_t>(1, count - 1);
+    std::vector<std::byte> image(static_cast<std::size_t>(file.image_bytes(index)));
+    file.read(index, image);
+    if (file.info().form == ImageForm::encoded) decode_jpeg(image, decoded);
+  }
 }
 
 std::string empty_classes(const Dataset& dataset) {
@@ -46,9 +47,9 @@ Finding check_split(const DataOptions& data, Split split) {
   Finding finding{"data", (split == Split::test ? data.test : data.train).string(), {}, {}};
   try {
     const Dataset dataset(data, split);
-    const bool whole = file_bytes(dataset.file()) <= whole_file_bytes;
+    const bool whole = static_cast<double>(dataset.file().info().bytes) <= whole_file_bytes;
     const auto damages = whole ? verify_image_file(finding.subject) : std::vector<std::string>{};
-    if (!whole) read_sample(dataset.file());
+    read_sample(dataset.file());
     const std::string empty = empty_classes(dataset);
     finding.text = fmt::format("{} images of {} classes, {}", dataset.size(), dataset.classes(),
                                whole ? "all digests match" : "a sample was read");

@@ -149,7 +149,7 @@ Findings check_assemblies(const JobList& list, const RunFolder& folder, const Di
   Findings findings;
   for (const auto& job : list.jobs) {
     if (job.parts.empty()) continue;
-    const double bytes = static_cast<double>(job.cost.parameters) * job.cost.element_bytes;
+    const double bytes = static_cast<double>(job.cost.chain.parameters()) * job.cost.element_bytes;
     if (auto skipped = too_large("assembly", job.name, 3 * bytes, memory)) {
       findings.push_back(*skipped);
       continue;

@@ -158,9 +158,9 @@ Findings check_teachers(const JobList& list, const RunFolder& folder, const Dige
     if (!usable.contains(digest_key(teacher.weights)) ||
         !usable.contains(digest_key(teacher.meta_weights)))
       continue;
-    const double bytes =
-        static_cast<double>(job.cost.parameters + job.cost.frozen) * job.cost.element_bytes +
-        job.cost.activations * job.cost.element_bytes * probe_images;
+    const double bytes = static_cast<double>(job.cost.chain.parameters() + job.cost.frozen) *
+                             job.cost.element_bytes +
+                         job.cost.activations * job.cost.element_bytes * probe_images;
     if (auto skipped = too_large("teacher", job.name, bytes, memory)) {
       findings.push_back(*skipped);
       continue;
@@ -182,7 +182,8 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
   for (const Job* job : jobs) {
     const Stopwatch own;
     const double flops = job->cost.eval_flops * static_cast<double>(job->shape.test_images);
-    const double bytes = 2 * static_cast<double>(job->cost.parameters) * job->cost.element_bytes;
+    const double bytes =
+        2 * static_cast<double>(job->cost.chain.parameters()) * job->cost.element_bytes;
     if (auto skipped = too_large("recorded", job->name, bytes, memory)) {
       findings.push_back(*skipped);
     } else if (watch.seconds() + rate * flops > seconds) {
