@@ -38,7 +38,7 @@ const std::vector<Command>& commands() {
        "the sum of its files\n"
        "  teacher, recorded    teachers' stages answer in their place; files give the loss that "
        "they record\n"
-       "  pair                 every pair learns one batch by heart: the loss falls by half of "
+       "  pair                 every pair learns one batch by heart: the loss falls by a third of "
        "what "
        "it could fall\n\n"
        "  --ranks N         of the run whose memory is predicted; those it is called on by "
