@@ -131,7 +131,7 @@ class Recipes : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(FullSize, Recipes,
                          testing::Values("vmoe_base", "vmoe_large", "deit_base", "deit_large",
                                          "deit_huge"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& parameter) { return parameter.param; });
 
 TEST_P(Recipes, ArePlannedForAnyNumberOfRanks) {
   const Config config = full_size_config(GetParam());
