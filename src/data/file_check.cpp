@@ -10,9 +10,10 @@ namespace m2mkd {
 
 std::string pack_hint(const std::filesystem::path& file) {
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  const std::string name = file.string(),
+                    source = name.find("fashion") != std::string::npos ? "fashion-mnist" : "SOURCE";
   return fmt::format(
-      "pack it with: build/release/bin/m2mkd-pack fashion-mnist --out {} (other sources: "
-      "m2mkd-pack --help)",
+      "pack it with: build/release/bin/m2mkd-pack {} --out {} (sources: m2mkd-pack --help)", source,
       folder.string());
 }
 

@@ -55,9 +55,6 @@ Keys<DataOptions> DataOptions::keys() {
   k.add("order", &O::order,
         "shuffled anew every epoch; sequential: file order; published: the published Python's "
         "repeated augmentation");
-  k.add("published_ranks", &O::published_ranks,
-        "virtual ranks of order = published and mix_per = rank_batch, whatever the real number",
-        at_least<std::int64_t>(1));
   k.add("flip", &O::flip, "probability of a horizontal flip", probability);
   k.add("crop_pad", &O::crop_pad, "random crop after zero-padding by this many pixels; 0: none",
         count);
@@ -82,7 +79,7 @@ Keys<DataOptions> DataOptions::keys() {
         "time",
         beta);
   k.add("mix_per", &O::mix_per,
-        "one draw of mixup and cutmix per micro_batch, or rank_batch: per batch / published_ranks "
+        "one draw of mixup and cutmix per micro_batch, or rank_batch: per batch / compat.ranks "
         "images (published Python)");
   k.add("smoothing", &O::smoothing, "label smoothing: mass spread over all classes", probability);
   k.add("mean", &O::mean, "mean per channel in units of [0, 1]; empty: from the file",

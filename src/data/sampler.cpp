@@ -42,8 +42,8 @@ std::string sampling_problem(const DataOptions& data, std::int64_t images, std::
   if (const auto samples = samples_per_step(images, batch);
       (published || shares) && samples % ranks != 0)
     return fmt::format(
-        "a batch of {} images does not divide into data.published_ranks = {} equal shares, which "
-        "{} asks for: change train.batch or data.published_ranks",
+        "a batch of {} images does not divide into compat.ranks = {} equal shares, which "
+        "{} asks for: change train.batch or compat.ranks",
         samples, ranks, published ? "data.order = published" : "data.mix_per = rank_batch");
   return {};
 }

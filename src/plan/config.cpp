@@ -191,6 +191,7 @@ void Config::validate(std::vector<std::string>& problems) {
       GlobalOptions global;
       global_keys().read(
           global, [&](std::string_view name) { return settings_.find(name); }, problems);
+      parse(compat_keys(), "compat", false);
       run = parse(run_keys(), "run", false);
       machine = parse(machine_keys(), "machine", false);
       seeds_ = parse(seed_keys(), "seed", false);
@@ -221,7 +222,9 @@ TrainOptions Config::train(Phase phase, const Context& context) const {
   return read_section(TrainOptions::keys(), std::string(enum_name(phase)), context, {"train"});
 }
 DataOptions Config::data(Phase phase) const {
-  return read_section(DataOptions::keys(), "data", std::string(enum_name(phase)));
+  DataOptions options = read_section(DataOptions::keys(), "data", std::string(enum_name(phase)));
+  options.published_ranks = read_section(compat_keys(), "compat", "").ranks;
+  return options;
 }
 ModelOptions Config::model(const std::string& section, const Context& context) const {
   return read_section(ModelOptions::keys(), section, context);

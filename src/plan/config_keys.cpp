@@ -12,6 +12,16 @@ Keys<GlobalOptions> global_keys() {
   return k;
 }
 
+Keys<CompatOptions> compat_keys() {
+  using O = CompatOptions;
+  Keys<O> k;
+  k.add("ranks", &O::ranks,
+        "virtual ranks of data.order = published and data.mix_per = rank_batch, whatever the real "
+        "number",
+        at_least<std::int64_t>(1));
+  return k;
+}
+
 Keys<RunOptions> run_keys() {
   using O = RunOptions;
   Keys<O> k;
@@ -129,6 +139,7 @@ const Schema& schema() {
   static const Schema instance = [] {
     Schema s;
     s.section("", "For everything; these keys stand before all sections", global_keys());
+    s.section("compat", "What the published Python's ranks decide", compat_keys());
     s.section("run", "What to run and where", run_keys());
     s.section("seed", "Seeds of the phases", seed_keys());
     s.section("init", "Weights that are given rather than trained", init_keys(), {}, true);

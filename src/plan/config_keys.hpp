@@ -11,6 +11,7 @@ Keys<InitOptions> init_keys();
 Keys<MachineOptions> machine_keys();
 Keys<IncubateOptions> incubate_keys();
 Keys<GlobalOptions> global_keys();
+Keys<CompatOptions> compat_keys();
 Keys<FinetuneOptions> finetune_keys();
 Keys<DistillOptions> distill_keys();
 Keys<FinalOptions> final_keys();

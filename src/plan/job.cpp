@@ -102,6 +102,8 @@ std::string Job::identity() const {
   add_keys(lines, "data.", data, DataOptions::keys(),
            {"train", "test", "image_size", "channels", "classes", "count", "test_count",
             "loader_depth"});
+  if (data.order == Order::published || data.mix_per == MixPer::rank_batch)
+    add("compat.ranks", data.published_ranks);
   add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size,
                                 shape.image_size, shape.classes, shape.train_images));
   if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);

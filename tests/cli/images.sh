@@ -35,5 +35,5 @@ grep -q '  50 ' "$work/eval.out" || fail "eval: not 50 images"
 expect_exit 2 "$m2mkd" plan configs/smoke.ini "$@" --ranks 1 --data.image_size 0
 grep -q 'encoded images of any size: set the side' "$work/stderr" || fail "a missing image_size is not explained"
 expect_exit 2 "$m2mkd" plan configs/smoke.ini "$@" --ranks 1 --train.batch 60
-grep -q 'does not divide into data.published_ranks = 8' "$work/stderr" || fail "an indivisible batch is not explained"
+grep -q 'does not divide into compat.ranks = 8' "$work/stderr" || fail "an indivisible batch is not explained"
 echo "images: all checks passed"

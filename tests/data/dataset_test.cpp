@@ -55,7 +55,7 @@ TEST(DataShape, SaysHowToPackAMissingFile) {
   data_shape(options, problems);
   EXPECT_THAT(problems,
               ElementsAre(AllOf(HasSubstr("data.train = data/absent/train.h5: no such file"),
-                                HasSubstr("m2mkd-pack fashion-mnist --out data/absent"),
+                                HasSubstr("m2mkd-pack SOURCE --out data/absent"),
                                 HasSubstr("data.image_size, data.channels, data.count")),
                           HasSubstr("data.test is not set")));
 }
@@ -224,7 +224,6 @@ TEST(DataKeys, NamesTheFieldsAndRefusesNonsense) {
                                                {"eval_crop", "0"},
                                                {"erasing", "2"},
                                                {"mix_per", "rank"},
-                                               {"published_ranks", "0"},
                                                {"loader_depth", "0"},
                                                {"mean", "nan"}};
   std::map<std::string, Setting> settings;

@@ -94,7 +94,7 @@ TEST(SamplingProblem, NamesWhatCannotBeSampled) {
   DataOptions data = published();
   EXPECT_THAT(sampling_problem(data, 1000, 256), IsEmpty());
   EXPECT_THAT(sampling_problem(data, 255, 8), HasSubstr("fewer than 256"));
-  EXPECT_THAT(sampling_problem(data, 1000, 12), HasSubstr("data.published_ranks = 8"));
+  EXPECT_THAT(sampling_problem(data, 1000, 12), HasSubstr("compat.ranks = 8"));
   EXPECT_THAT(sampling_problem(data, 1000, 800), HasSubstr("8 x 96 images per epoch"));
   EXPECT_THROW(steps_per_epoch(data, 255, 8), ConfigError);
   data = {};

@@ -93,6 +93,17 @@ TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
   EXPECT_EQ(Config::from_text(one.text(), "stored").text(), one.text());
 }
 
+TEST(Published, VirtualRanksArePartOfAJobOnlyWhereTheyMatter) {
+  const auto identity = [](const Changes& changes) {
+    return small_jobs(changes).find("distill.1").identity();
+  };
+  EXPECT_EQ(small_config({{"compat.ranks", "4"}}).data(Phase::distill).published_ranks, 4);
+  EXPECT_EQ(identity({{"compat.ranks", "4"}}), identity({}));
+  EXPECT_NE(identity({{"compat.ranks", "4"}, {"data.order", "published"}}),
+            identity({{"data.order", "published"}}));
+  EXPECT_THAT(problems_of([] { small_config({{"compat.ranks", "0"}}); }), HasSubstr("ranks = 0"));
+}
+
 TEST(Published, PlacesTheRampsOfIncubationAndDistillation) {
   const auto list = small_jobs(
       {{"compat", "published"}, {"teacher.drop_path", "0.4"}, {"student.drop_path", "0.1"}});

@@ -38,8 +38,8 @@ struct DataOptions {
                                            ///< where the file is absent
   std::int64_t count = 0, test_count = 0;  ///< likewise: images in the training and the test file
   Order order = Order::shuffled;
-  std::int64_t published_ranks =
-      8;  ///< virtual ranks of order = published and mix_per = rank_batch, whatever the real number
+  std::int64_t published_ranks = 8;  ///< from [compat] ranks: virtual ranks of order = published
+                                     ///< and mix_per = rank_batch, whatever the real number
   double flip = 0.0;                 ///< probability of a horizontal flip
   std::int64_t crop_pad = 0;         ///< random crop after zero-padding by so many pixels (0: none)
   bool random_resized_crop = false;  ///< train on a random part, resized; excludes crop_pad

@@ -74,6 +74,11 @@ struct GlobalOptions {
                                  ///< has them; settings that are written win
 };
 
+struct CompatOptions {
+  std::int64_t ranks =
+      8;  ///< virtual ranks of data.order = published and data.mix_per = rank_batch
+};
+
 struct RunOptions {
   std::filesystem::path dir;  ///< default: results/<config name>
   std::int64_t seed = 0;
