@@ -66,6 +66,21 @@ std::vector<std::string> problems_of(const DataOptions& options) {
   return problems;
 }
 
+TEST(DataShape, ATestFileMayLackClassesButHasNoneBeyond) {
+  Packed packed(header(50));
+  DataOptions options = packed.options;
+  options.test = options.train;
+  options.train.clear();
+  options.image_size = 6;
+  options.channels = 1;
+  options.count = 1;
+  options.classes = 1000;
+  EXPECT_THAT(problems_of(options), IsEmpty());
+  EXPECT_EQ(Dataset(options, Split::test).size(), 50);
+  options.classes = 2;
+  EXPECT_THAT(problems_of(options), ElementsAre(HasSubstr("data.classes = 2")));
+}
+
 TEST(DataShape, ListsEveryContradiction) {
   Packed packed(header(50));
   packed.options.classes = 10;
