@@ -1,4 +1,4 @@
-// Affine maps with bicubic sampling (V §5.3).
+// Affine maps with bicubic sampling (reference/vmoe §5.3).
 
 #include <algorithm>
 #include <cmath>

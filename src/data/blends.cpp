@@ -1,4 +1,4 @@
-// Blends of an image with a degenerate one (V §5.3, "Enhance").
+// Blends of an image with a degenerate one (reference/vmoe §5.3, "Enhance").
 
 #include <algorithm>
 #include <cmath>

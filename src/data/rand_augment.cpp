@@ -1,4 +1,4 @@
-// RandAugment: its text, its draws and its operations (V §5.1).
+// RandAugment: its text, its draws and its operations (reference/vmoe §5.1).
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,5 @@
 // Separable antialiased bicubic interpolation in 22-bit fixed point: columns first, bytes between
-// the passes, then rows (V §5.3).
+// the passes, then rows (reference/vmoe §5.3).
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// The training and the evaluation transform (V §5.1, §5.2).
+// The training and the evaluation transform (reference/vmoe §5.1, §5.2).
 
 #include <algorithm>
 #include <cmath>

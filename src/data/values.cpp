@@ -1,4 +1,4 @@
-// Operations that look every value up in a table, one table per channel (V §5.3).
+// Operations that look every value up in a table, one table per channel (reference/vmoe §5.3).
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-// Few-shot tasks against V §9 and against Python itself.
+// Few-shot tasks against reference/vmoe §9 and against Python itself.
 
 #include <fstream>
 #include <sstream>

@@ -39,7 +39,7 @@ inline std::vector<const Job*> stages_of(const JobList& list, const std::string&
   return jobs;
 }
 
-/// Products of one layer in GFLOP per image (V §2.5). The gradient through a frozen layer needs the
+/// Products of one layer in GFLOP per image (reference/vmoe §2.5). The gradient through a frozen layer needs the
 /// products with weights once and those of two activations twice.
 struct Layer {
   double weights = 0, attention = 0;

@@ -1,4 +1,4 @@
-// Work per image of the full-size networks, against V §2.5 and §7.3 to the printed digits. GFLOP.
+// Work per image of the full-size networks, against reference/vmoe §2.5 and §7.3 to the printed digits. GFLOP.
 //
 // The tables count the gradient of the images where the patch convolution is trained; nobody
 // computes it, so `patches` is taken off, as V itself says.
@@ -35,7 +35,7 @@ void expect_sums(const std::vector<const Job*>& jobs, const Sums& table, double 
   EXPECT_NEAR(sums.packed, table.packed - image_gradient, kPrinted);
 }
 
-/// A row of V §2.5's first table.
+/// A row of reference/vmoe §2.5's first table.
 struct Row {
   double forward, backward, class_only_forward, class_only_both;
 };
@@ -69,7 +69,7 @@ TEST(FullSizeFlops, OfWholeNetworks) {
   expect_network(ten.find("pretrain"), {104.83, 209.65, 96.10, 288.30}, huge);
 }
 
-// What PyTorch's counter measured on the published code (V §2.5, correction).
+// What PyTorch's counter measured on the published code (reference/vmoe §2.5, correction).
 TEST(FullSizeFlops, AgreeWithWhatWasMeasured) {
   const JobList& list = vmoe_base();
   const auto published = [&](const char* job) { return giga(list.find(job).cost.train.published); };

@@ -1,4 +1,4 @@
-// Parameters of the full-size networks, to the last one (V §2.4), and which of them decay (V §4).
+// Parameters of the full-size networks, to the last one (reference/vmoe §2.4), and which of them decay (reference/vmoe §4).
 
 #include <m2mkd/train/optimizer.hpp>
 

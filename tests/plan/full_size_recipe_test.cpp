@@ -1,4 +1,4 @@
-// The recipes of configs/: batches, rates and updates as published (V §4, §6.3), and plans for any
+// The recipes of configs/: batches, rates and updates as published (reference/vmoe §4, §6.3), and plans for any
 // number of ranks.
 
 #include <m2mkd/train/schedule.hpp>
@@ -56,7 +56,7 @@ TEST(FullSizeRecipe, FinetunesAsDeepIncubation) {
   expect_training(vmoe_large().find("finetune"), {100, 2e-3, 0, 0.6, 0, 2048, 64, 62500});
 }
 
-// V §4's examples of rates per epoch, from the published Python.
+// reference/vmoe §4's examples of rates per epoch, from the published Python.
 TEST(FullSizeRecipe, HasThePublishedRates) {
   const JobList list = full_size(
       "vmoe_base",
@@ -101,7 +101,7 @@ TEST(FullSizeRecipe, SharesWhatMethodsHaveInCommon) {
     EXPECT_EQ(std::ranges::count(list, "pretrain.incubation"), 1);
 }
 
-// V §7.3: 1e18 FLOP in all of ImageNet; with 1024 or 2048 images a step the last of an epoch are
+// reference/vmoe §7.3: 1e18 FLOP in all of ImageNet; with 1024 or 2048 images a step the last of an epoch are
 // left out.
 TEST(FullSizeRecipe, CostsWhatThePublishedOneCosts) {
   const JobList& list = vmoe_base();

@@ -1,5 +1,5 @@
 #pragma once
-// The images of a few-shot task, drawn as the published Python draws them (V §5.5), number for
+// The images of a few-shot task, drawn as the published Python draws them (reference/vmoe §5.5), number for
 // number: classes by CPython's random, images by NumPy's legacy RandomState.
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 // From a decoded image to the square a network sees: random for training, fixed for evaluation.
-// V §5.1 and §5.2. All randomness comes from a `Random` keyed by the sample, and every function
+// reference/vmoe §5.1 and §5.2. All randomness comes from a `Random` keyed by the sample, and every function
 // takes exactly the draws it lists, in that order.
 
 #include <array>
@@ -92,7 +92,7 @@ struct AugmentStep {
 };
 /// Draws, always all: below(15), uniform (applied), normal (magnitude), uniform (negative).
 AugmentStep draw_augment(const RandAugment& options, Random& random);
-/// Carries out `step` in place, as if applied. Parameters at each magnitude: V §5.1.
+/// Carries out `step` in place, as if applied. Parameters at each magnitude: reference/vmoe §5.1.
 void augment(const AugmentStep& step, bool increasing, Image& image, Scratch& scratch);
 
 /// Factors of brightness, contrast and colour, and the order in which they act.
