@@ -91,4 +91,20 @@ Keys<DataOptions> DataOptions::keys() {
   return k;
 }
 
+DataOptions without_augmentation(DataOptions options) {
+  const DataOptions plain;
+  options.order = plain.order;
+  options.flip = plain.flip;
+  options.crop_pad = plain.crop_pad;
+  options.random_resized_crop = plain.random_resized_crop;
+  options.rand_augment = plain.rand_augment;
+  options.color_jitter = plain.color_jitter;
+  options.erasing = plain.erasing;
+  options.mixup = plain.mixup;
+  options.cutmix = plain.cutmix;
+  options.mix_per = plain.mix_per;
+  options.smoothing = plain.smoothing;
+  return options;
+}
+
 }  // namespace m2mkd

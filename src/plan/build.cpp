@@ -28,16 +28,33 @@ std::string lines(const std::vector<std::string>& names) {
   return text;
 }
 
+}  // namespace
+
 Chain empty_chain(const std::string& role, int stages) {
   return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
 }
 
-struct StagedFile {
-  NamedTensors tensors;  // "stages/<i>/<key>"
-  std::string digest;
-};
+at::ScalarType element_type(const Job& job) {
+  return job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
+}
 
-}  // namespace
+StagedFile read_stages(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
+                       int only_stage) {
+  if (path.extension() == ".h5") {  // of a module file only what is wanted is read
+    TensorFile file = read_tensor_file(path, [&](const std::string& name) {
+      return only_stage < 0
+                 ? is_weight(name)
+                 : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
+    });
+    return {std::move(file.tensors), text_attribute(file.attributes, "digest")};
+  }
+  const WeightFile file = read_weights(path);
+  StagedFile out{{}, file.digest};
+  for (const auto& [name, tensor] : cut_into_stages(file, depths, {}, path.string()))
+    if (only_stage < 0 || name.stage == only_stage || name.stage < 0)
+      out.tensors.emplace_back(name.text('/'), tensor);
+  return out;
+}
 
 std::string digest_key(const Source& source) {
   return source.job.empty() ? source.file.string() : source.job;
@@ -79,33 +96,8 @@ Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Dev
       weights_(weights) {}
 
 at::TensorOptions Builder::tensor(const Job& job) const {
-  return at::dtype(job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat)
-      .device(device_);
+  return at::dtype(element_type(job)).device(device_);
 }
-
-namespace {
-
-// Given weights of any kind, as stages of these depths; the digest is of the file's own names.
-StagedFile read_given(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
-                      int only_stage) {
-  const WeightFile file = read_weights(path);
-  StagedFile out{{}, file.digest};
-  for (const auto& [name, tensor] : cut_into_stages(file, depths, {}, path.string()))
-    if (only_stage < 0 || name.stage == only_stage || name.stage < 0)
-      out.tensors.emplace_back(name.text('/'), tensor);
-  return out;
-}
-
-StagedFile read_module(const std::filesystem::path& path, int only_stage) {
-  TensorFile file = read_tensor_file(path, [&](const std::string& name) {
-    return only_stage < 0
-               ? is_weight(name)
-               : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
-  });
-  return {std::move(file.tensors), text_attribute(file.attributes, "digest")};
-}
-
-}  // namespace
 
 // Does this source's file give the weights?
 bool Builder::reads(const Source& source) const {
@@ -121,8 +113,7 @@ NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>
   const auto expected = digests_.find(digest_key(source));
   for (int attempt = 0;; ++attempt) {
     try {
-      StagedFile file = path.extension() == ".h5" ? read_module(path, only_stage)
-                                                  : read_given(path, depths, only_stage);
+      StagedFile file = read_stages(path, depths, only_stage);
       if (expected != digests_.end() && file.digest != expected->second)
         fail(
             "{} has digest {} where {} was announced [the file was changed, or the file system "

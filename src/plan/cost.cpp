@@ -78,10 +78,10 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
     const Hybrid hybrid(teacher.meta, job,
                         make_stage(teacher.model, shape, job.stage, teacher.meta.width, tensor),
                         tensor);
-    const bool same =
-        shares && same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
+    const bool same = same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
     cost.teachers.push_back(hybrid.chain());
-    cost.train += cost.teachers.back().forward - (same ? hybrid.prefix.chain.forward : Flops{});
+    cost.train +=
+        cost.teachers.back().forward - (same && shares ? hybrid.prefix.chain.forward : Flops{});
     cost.frozen += hybrid.inner.chain.parameters() + (same ? 0 : hybrid.around());
   }
 }

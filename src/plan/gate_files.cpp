@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/gates.hpp>
 #include <m2mkd/store/table_file.hpp>
 
@@ -106,10 +107,12 @@ Finding check_file(const Job& job, const RunFolder& folder, const RunOptions& ru
 Finding check_given(const Source& source, const std::string& network, Digests& usable) {
   Finding finding{"files", source.file.string(), Verdict::ok, "sound"};
   try {
-    const Attributes attributes = read_attributes(source.file);
-    if (const auto damages = verify_tensor_file(source.file); !damages.empty())
-      return {"files", finding.subject, Verdict::wrong, damages.front()};
-    usable[digest_key(source)] = text_attribute(attributes, "digest");
+    const bool module = source.file.extension() == ".h5";
+    const Attributes attributes = module ? read_attributes(source.file) : Attributes{};
+    if (module)
+      if (const auto damages = verify_tensor_file(source.file); !damages.empty())
+        return {"files", finding.subject, Verdict::wrong, damages.front()};
+    usable[digest_key(source)] = weights_digest(source.file);  // reads a file of another kind whole
     // A converted file without a configuration does not know what it is.
     const bool knows = attributes.contains("config");
     if (const auto claimed = text_or(attributes, "network", network); knows && claimed != network)
@@ -162,7 +165,7 @@ Findings check_files(const JobList& list, const RunFolder& folder, const RunOpti
     findings.push_back(check_given(source, network, usable));
     if (usable.contains(digest_key(source))) {
       present[digest_key(source)] = usable[digest_key(source)];
-      networks.push_back({source.file.string(), {source}});
+      if (source.file.extension() == ".h5") networks.push_back({source.file.string(), {source}});
     }
   };
   for (const auto& job : list.jobs) {

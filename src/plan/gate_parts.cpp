@@ -6,14 +6,6 @@
 
 namespace m2mkd {
 
-at::ScalarType element_type(const Job& job) {
-  return job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
-}
-
-Chain empty_chain(int stages, const std::string& role) {
-  return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
-}
-
 double WholeNetwork::bytes() const {
   const Chain shape = make_chain(model, job->image_shape(), job->meta.width, role,
                                  at::dtype(at::kFloat).device(at::kMeta));
@@ -42,26 +34,17 @@ std::vector<WholeNetwork> whole_networks(const JobList& list) {
   return networks;
 }
 
-NamedTensors stage_tensors(const std::filesystem::path& path, int stage) {
-  const std::string prefix = "stages/" + (stage < 0 ? "" : std::to_string(stage) + "/");
-  return read_tensor_file(path,
-                          [&](const std::string& name) {
-                            return name.starts_with(prefix) || name.starts_with("shared/");
-                          })
-      .tensors;
-}
-
 Chain whole_or_stage(const WholeNetwork& network, const RunFolder& folder, const Digests& usable,
                      int only_stage) {
   const Job& job = *network.job;
-  Chain chain = empty_chain(network.model.stages(), network.role);
+  Chain chain = empty_chain(network.role, network.model.stages());
   for (int i = 0; i < chain.size(); ++i)
     if (only_stage < 0 || i == only_stage)
       chain.stages[static_cast<std::size_t>(i)] =
           make_stage(network.model, job.image_shape(), i, job.meta.width, element_type(job));
   if (usable.contains(digest_key(network.source))) {
     const auto path = folder.file(network.source);
-    load(chain, stage_tensors(path, only_stage), path.string());
+    load(chain, read_stages(path, network.model.depths, only_stage).tensors, path.string());
   } else {
     initialise(chain, job.seed);
   }

@@ -8,10 +8,6 @@
 
 namespace m2mkd {
 
-at::ScalarType element_type(const Job& job);
-
-Chain empty_chain(int stages, const std::string& role);
-
 /// A whole network that some job trains or starts from.
 struct WholeNetwork {
   std::string name;  ///< the job that trains it, or its file
@@ -24,9 +20,6 @@ struct WholeNetwork {
 
 /// Meta and teacher, trained and given ones, and further students, each once.
 std::vector<WholeNetwork> whole_networks(const JobList& list);
-
-/// Tensors of one stage of a module file (all for -1).
-NamedTensors stage_tensors(const std::filesystem::path& path, int stage);
 
 /// The network, or its stage `only_stage` with all others null: from its file where that is usable,
 /// else its random start.

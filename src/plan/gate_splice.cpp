@@ -47,15 +47,15 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 
 // Stages of the full model, each from its part's file alone.
 Chain sum_of_files(const Job& job, const RunFolder& folder) {
-  Chain sum = empty_chain(job.model.stages(), std::string(enum_name(job.role)));
+  Chain sum = empty_chain(std::string(enum_name(job.role)), job.model.stages());
   for (int i = 0; i < job.model.stages(); ++i) {
-    Chain one = empty_chain(job.model.stages(), sum.role);
+    Chain one = empty_chain(sum.role, job.model.stages());
     const auto at = static_cast<std::size_t>(i);
     one.stages[at] = make_stage(job.model, job.image_shape(), i, job.meta.width, element_type(job));
     initialise(one, job.seed);
     const auto path = folder.file(job.parts[at]);
-    load(one, stage_tensors(path, i), path.string(), assembly_map(job.model),
-         fresh_in_assembly(job.model));
+    load(one, read_stages(path, job.model.depths, i).tensors, path.string(),
+         assembly_map(job.model), fresh_in_assembly(job.model));
     sum.stages[at] = one.stages[at];
   }
   return sum;
@@ -111,7 +111,7 @@ void write_random_parts(const Job& job, const JobList& list, const RunFolder& fo
   fs::create_directories(folder.dir / "modules");
   for (const auto& source : job.parts) {
     const Job& part = list.find(source.job);
-    Chain one = empty_chain(part.model.stages(), std::string(enum_name(part.role)));
+    Chain one = empty_chain(std::string(enum_name(part.role)), part.model.stages());
     one.stages[static_cast<std::size_t>(part.stage)] = make_distill_form(
         part.model, part.image_shape(), part.stage, part.around(), element_type(part));
     initialise(one, part.seed);

@@ -121,11 +121,9 @@ bool Overfit::learnt() const {
   return (fallen() >= 1.0 / 3 && seen >= 0.2) || (fallen() >= 0.05 && seen >= 0.5);
 }
 
-FixedStep fixed_step(DataOptions data, const TrainOptions& options, std::uint64_t seed,
+FixedStep fixed_step(const DataOptions& augmented, const TrainOptions& options, std::uint64_t seed,
                      const Communicator& group) {
-  data.order = Order::shuffled;
-  data.flip = data.mixup = data.cutmix = data.smoothing = 0;
-  data.crop_pad = 0;
+  const DataOptions data = without_augmentation(augmented);
   const Dataset dataset(data, Split::train);
   TrainLoader loader(dataset, data, loader_options(options, seed, group));
   loader.start(0);

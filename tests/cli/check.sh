@@ -62,6 +62,18 @@ done
 expect_exit 1 check --run.methods m2mkd --distill.tau 4
 has "files +distill.0 +WRONG +made by other settings: train.tau: 1 -> 4"
 
+# Given weights of other kinds, a batch that the published sampler's ranks do not divide into, and augmentation.
+for file in finetune.safetensors pretrain.pth; do
+  "$m2mkd" convert "$work/run/modules/${file%.*}.h5" "$work/$file" --model vit >/dev/null || fail "convert $file"
+done
+expect_exit 0 "$m2mkd" check configs/smoke.ini --run.dir "$work/given" "${short[@]}" --run.methods m2mkd \
+  --init.teacher "$work/finetune.safetensors" --init.meta "$work/pretrain.pth" --compat published --compat.ranks 5 --train.batch 80 \
+  --data.rand_augment rand-m9-mstd0.5-inc1 --data.erasing 1 --data.mixup 0.8
+for gate in "files +$work/finetune.safetensors +ok +sound" "files +$work/pretrain.pth +ok +sound" "teacher +distill.1 +(ok|warning)" \
+  "pair +distill.1 +(ok|warning)"; do
+  has "$gate"
+done
+
 # One stage's file under another's name.
 cp "$work/run/modules/distill.1.h5" "$work/kept.h5"
 cp "$work/run/modules/distill.0.h5" "$work/run/modules/distill.1.h5"

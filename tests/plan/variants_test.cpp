@@ -126,6 +126,10 @@ TEST(FrozenDropPath, SharesNoPrefix) {
   const auto alone = small_jobs({{"incubate.frozen_drop_path", "true"}});
   EXPECT_FALSE(can_share(alone.find("incubate.1"), alone.find("incubate.2")));
   EXPECT_EQ(alone.find("incubate.1").cost.prefix.executed, 0);
+  // A pair computes the meta's prefix twice then, but holds the meta once.
+  const auto pair = small_jobs({{"distill.frozen_drop_path", "true"}}).find("distill.1").cost;
+  EXPECT_GT(pair.train.executed, shared.find("distill.1").cost.train.executed);
+  EXPECT_EQ(pair.frozen, shared.find("distill.1").cost.frozen);
   EXPECT_EQ(alone.find("incubate.1").cost.train.executed,
             shared.find("incubate.1").cost.train.executed);
 }

@@ -2,6 +2,7 @@
 // schedule: schedule_test.cpp.)
 
 #include <m2mkd/train/objective.hpp>
+#include <m2mkd/train/overfit.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 #include "train/serial_training.hpp"
@@ -85,6 +86,26 @@ TEST_F(Switches, FrozenStagesDropPathsOnlyWhereAsked) {
   EXPECT_EQ(incubate(0.5, false, "b"), base);
   EXPECT_EQ(incubate(0, true, "c"), base);
   EXPECT_NE(incubate(0.5, true, "d"), base);
+}
+
+TEST_F(Switches, FixedStepHasNothingRandomInItsImages) {
+  DataOptions d = data();
+  d.crop_pad = 0;
+  d.flip = 1;
+  d.random_resized_crop = true;
+  d.rand_augment = "rand-m9-mstd0.5-inc1";
+  d.erasing = 1;
+  d.mixup = 0.8;
+  d.mix_per = MixPer::rank_batch;
+  d.order = Order::published;
+  d.published_ranks = 5;  // 16 images do not divide into them
+  auto plain = plain_data();
+  plain.order = Order::shuffled;
+  const auto step = [&](const DataOptions& options) {
+    return fixed_step(options, one_step(), 5, {}).batches.at(0);
+  };
+  EXPECT_TRUE(at::equal(step(d).images, step(plain).images));
+  EXPECT_FALSE(step(d).targets.defined());
 }
 
 TEST_F(Switches, FeatureDistillationAddsTheDistanceOfTheStagesOutputs) {

@@ -61,4 +61,7 @@ struct DataOptions {
   static Keys<DataOptions> keys();
 };
 
+/// The same images without anything random but their order: no augmentation, mixing or smoothing.
+DataOptions without_augmentation(DataOptions options);
+
 }  // namespace m2mkd

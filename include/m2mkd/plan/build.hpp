@@ -41,6 +41,20 @@ std::vector<Source> sources(const Job& job);
 /// The job's identity with the digests of everything it starts from.
 std::string full_identity(const Job& job, const Digests& digests);
 
+/// A chain of that many absent stages.
+Chain empty_chain(const std::string& role, int stages);
+/// Type of a job's parameters and images.
+at::ScalarType element_type(const Job& job);
+
+struct StagedFile {
+  NamedTensors tensors;  ///< "stages/<i>/<key>" and "shared/<key>"
+  std::string digest;
+};
+/// Weights of a file of any kind (nn/weights.hpp), of one stage or all (-1); flat names are cut by
+/// `depths`.
+StagedFile read_stages(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
+                       int only_stage);
+
 /// Where a Builder takes weights from: the files that jobs and settings name; or, where only speed
 /// counts, each network's own random start (no file is read); or the files whose digests it was
 /// given, and random starts for all others.

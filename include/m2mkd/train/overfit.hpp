@@ -29,9 +29,9 @@ struct Overfit {
 
   /// Which share of what the loss could fall it has fallen, 1 at most; -1 if it is not finite.
   double fallen() const;
-  /// It has fallen by a third of what it could, and to a fifth of the way from blind to floor; or it
-  /// began low, among stages that know their work, fell still, and is past half of that way. (Never
-  /// all of it: a frozen head bounds the logits.)
+  /// It has fallen by a third of what it could, and to a fifth of the way from blind to floor; or
+  /// it began low, among stages that know their work, fell still, and is past half of that way.
+  /// (Never all of it: a frozen head bounds the logits.)
   bool learnt() const;
 };
 
@@ -43,7 +43,7 @@ struct FixedStep {
 
 /// The first step of training without anything random: no augmentation, mixing or smoothing; the
 /// images are those that `seed` shuffles to the front.
-FixedStep fixed_step(DataOptions data, const TrainOptions& options, std::uint64_t seed,
+FixedStep fixed_step(const DataOptions& data, const TrainOptions& options, std::uint64_t seed,
                      const Communicator& group);
 
 /// Trains `task` on the same step again and again with a constant learning rate of
