@@ -29,6 +29,8 @@ Chain splice(const Chain& base, int index, StagePtr stage);
 
 /// Leaf tensors of the non-null stages as "stages/<i>/<key>" and "shared/<key>", in order.
 std::vector<Parameter> parameters(const Chain& chain);
+/// The same for the buffers.
+std::vector<Parameter> buffers(const Chain& chain);
 /// State-dict view: the published keys ("stages/<i>/<key>"), experts one by one, detached, sharing
 /// memory.
 NamedTensors state(const Chain& chain);

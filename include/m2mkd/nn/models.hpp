@@ -6,14 +6,15 @@
 #include <m2mkd/config/keys.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/nn/moe.hpp>
+#include <m2mkd/nn/nac.hpp>
 
 namespace m2mkd {
 
-enum class ModelName { vit, vmoe };
+enum class ModelName { vit, vmoe, nac };
 template <>
 struct EnumNames<ModelName> {
-  static constexpr std::array<std::pair<ModelName, std::string_view>, 2> names{
-      {{ModelName::vit, "vit"}, {ModelName::vmoe, "vmoe"}}};
+  static constexpr std::array<std::pair<ModelName, std::string_view>, 3> names{
+      {{ModelName::vit, "vit"}, {ModelName::vmoe, "vmoe"}, {ModelName::nac, "nac"}}};
 };
 
 enum class StitchRule { automatic, always, never };
@@ -52,6 +53,7 @@ struct ModelOptions {
       false;  ///< full student keeps the stitches between its stages (paper, Table 11)
   bool stitch_norm = true;  ///< LayerNorm before a stitch's Linear (published Python); the paper's
                             ///< stitch is the Linear alone
+  NacOptions nac;
   std::optional<DropPathRamp> ramp;  ///< not a setting: other places in the ramp of drop-path rates
 
   static Keys<ModelOptions> keys();
@@ -74,26 +76,32 @@ std::int64_t tokens(const ModelOptions& options, const ImageShape& shape);
 /// The chain around a stage.
 struct Surrounding {
   std::int64_t width = 0;
-  std::int64_t tokens = 0;  ///< 0: the stage takes and gives its own number of tokens
-  Surrounding(std::int64_t width_around, std::int64_t tokens_around = 0)
-      : width(width_around), tokens(tokens_around) {}
+  std::int64_t tokens = 0;  ///< between its stages; 0: those of the stage
+  bool resample = false;    ///< the stage's grid is resampled to these tokens at both ends
 };
 
+/// Tensors that several stages of the full model use; null where the model has none.
+StagePtr make_shared_tensors(const ModelOptions& options, at::TensorOptions tensor);
 /// Stage `index` as it is in the full model. `outer_width`: width of the chain that kept stitches
-/// lead to (the meta's); unused without.
+/// lead to (the meta's); unused without. `shared`: from make_shared_tensors().
 StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
-                    std::int64_t outer_width, at::TensorOptions tensor);
+                    std::int64_t outer_width, at::TensorOptions tensor,
+                    const StagePtr& shared = nullptr);
 /// Stage `index` in the form in which it is distilled or incubated inside `around`: with stitches
 /// by the rule, and its grid of tokens resampled at both ends where the numbers differ.
 StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
                            Surrounding around, at::TensorOptions tensor);
-/// All stages of the full model.
+/// All stages of the full model with what they share, or a chain of which all but `only_stage` are
+/// absent.
 Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
-                 const std::string& role, at::TensorOptions tensor);
+                 const std::string& role, at::TensorOptions tensor, int only_stage = -1);
 
 /// From a distilled stage's file to the full model: same name, or discarded (stitches, unless the
-/// student keeps them).
-AssemblyMap assembly_map(const ModelOptions& options);
+/// student keeps them). NAC: reference/nac §3.5; what depends on the images is discarded where
+/// `distilled` and `assembled` differ: the grid of positions by size, the output tokenizer by
+/// classes.
+AssemblyMap assembly_map(const ModelOptions& options, const ImageShape& distilled,
+                         const ImageShape& assembled);
 /// A dense network's tensors ("stages/<i>/<key>") as those of `options` (V-MoE of the same depths):
 /// every expert starts as the dense block's MLP, gates are left out (Sparse Upcycling, Komatsuzaki
 /// et al. 2023).
@@ -101,6 +109,8 @@ NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options);
 /// Tensors of an upcycled model that the dense one does not have: the gates.
 bool fresh_in_upcycling(const std::string& name);
 /// Tensors of the full model that no distilled file holds and that stay at their own start.
-std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options);
+std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options,
+                                                          const ImageShape& distilled,
+                                                          const ImageShape& assembled);
 
 }  // namespace m2mkd

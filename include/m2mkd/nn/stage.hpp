@@ -79,8 +79,11 @@ class Stage {
   virtual at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const = 0;
   /// Leaf tensors in a fixed order; stage-local names, timm's where the part is timm's.
   virtual std::vector<Parameter> parameters() const = 0;
-  /// The published state-dict view of the parameters (detached, shared memory). Default: the
-  /// parameters themselves.
+  /// Tensors that start and are saved like parameters and never train: a NAC's random codes and
+  /// states.
+  virtual std::vector<Parameter> buffers() const { return {}; }
+  /// The published state-dict view of parameters and buffers (detached, shared memory). Default:
+  /// they themselves.
   virtual NamedTensors state() const;
   /// `tokens`: tokens of the incoming tensor (0 for a first stage).
   virtual StageCost cost(std::int64_t tokens) const = 0;
