@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # labels: slow
-# The batch script under a private Slurm, two virtual nodes on this host: submitted, told to stop by USR1, requeued, finished; once
-# with mpirun over both nodes and once with srun on one. M2MKD may name another program than the one built.
+# The batch scripts under a private Slurm, two virtual nodes on this host: submitted, told to stop by USR1, requeued, finished; one
+# with mpirun over both nodes and one with srun on one. M2MKD may name another program than the one built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
@@ -94,11 +94,11 @@ restarted() { [[ $(restarts) == 1 ]]; }
 step_gone() { [[ -z $(compgen -G "$dir/spool/*/stepd.slurm.pmix.$job.*") ]]; }
 start_now() { scontrol update JobId="$job" StartTime=now 2>/dev/null; }
 
-# stop_and_finish NAME LAUNCHER NODES
+# stop_and_finish NAME LAUNCHER NODES SCRIPT
 stop_and_finish() {
   local run=$dir/run.$1 output=$dir/results/$1.out
   job=$(LAUNCH=$2 sbatch --parsable --nodes="$3" --ntasks-per-node=1 --cpus-per-task=1 --gpus-per-node=0 --time=20 \
-    --output="$output" slurm/m2mkd_vmoe.sh configs/smoke.ini --run.dir "$run")
+    --output="$output" "$4" configs/smoke.ini --run.dir "$run")
   until_true 60 "the first files of job $job" test -e "$run"
   sleep 2
   scancel --batch --signal=USR1 "$job"
@@ -111,7 +111,7 @@ stop_and_finish() {
   [[ $(grep -c " start [01]: $1 " "$output") == 2 ]] || { echo "expected two starts in $output"; exit 1; }
   [[ $(grep -c 'exit code 0$' "$output") == 1 ]] || { echo "expected one finished start in $output"; exit 1; }
   [[ -e $run/summary.h5 ]] || { echo "no summary.h5 in $run"; exit 1; }
-  echo "$1: job $job was stopped by USR1 (exit code 75), requeued itself and finished"
+  echo "$1, $4: job $job was stopped by USR1 (exit code 75), requeued itself and finished"
 }
-stop_and_finish mpirun mpirun 2
-stop_and_finish srun "srun --mpi=pmix --kill-on-bad-exit=1" 1
+stop_and_finish mpirun mpirun 2 slurm/m2mkd_vmoe.sh
+stop_and_finish srun "srun --mpi=pmix --kill-on-bad-exit=1" 1 slurm/m2mkd_nac.sh
