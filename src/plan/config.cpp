@@ -111,14 +111,20 @@ Config Config::from_text(const std::string& ini, const std::string& source) {
   return config;
 }
 
-// Beneath everything that is written.
+// Beneath everything that is written; the first that sets a key wins.
 void Config::add_published(std::vector<std::string>& problems) {
-  const Setting* compat = settings_.find("compat");
-  if (compat == nullptr || compat->value != enum_name(Compat::published)) return;
-  Settings preset;
-  preset.add_ini(published_switches, "compat = published", problems);
-  for (const auto& [key, setting] : preset.all())
-    if (settings_.find(key) == nullptr) settings_.set(key, setting.value, setting.origin);
+  const auto is = [&](const char* key, std::string_view value) {
+    const Setting* setting = settings_.find(key);
+    return setting != nullptr && setting->value == value;
+  };
+  if (!is("compat", enum_name(Compat::published))) return;
+  Settings nac, general;
+  if (is("student.model", enum_name(ModelName::nac)))
+    nac.add_ini(published_nac_switches, "compat = published, nac", problems);
+  general.add_ini(published_switches, "compat = published", problems);
+  for (const auto* switches : {&nac, &general})
+    for (const auto& [key, setting] : switches->all())
+      if (settings_.find(key) == nullptr) settings_.set(key, setting.value, setting.origin);
 }
 
 std::vector<std::string> Config::methods() const {

@@ -72,4 +72,21 @@ balance_loss = 0
 stitch_norm = true
 )";
 
+/// compat = published where [student] model = nac, above the former: reference/nac §1.12, §3-§5, §7.1.
+inline constexpr const char* published_nac_switches = R"(
+[distill]
+decay_embeddings = true
+drop_path_ramp = network
+[final]
+lr_late = false
+decay_all = true
+eval_drop_last = false
+[student]
+single_code = true
+eval_noise = true
+distill_ffn_scale = 1e-6
+match_rows_only = true
+block_clusters = 8
+)";
+
 }  // namespace m2mkd
