@@ -72,7 +72,8 @@ balance_loss = 0
 stitch_norm = true
 )";
 
-/// compat = published where [student] model = nac, above the former: reference/nac §1.12, §3-§5, §7.1.
+/// compat = published where [student] model = nac, above the former: reference/nac §1.12, §3-§5,
+/// §7.1.
 inline constexpr const char* published_nac_switches = R"(
 [distill]
 decay_embeddings = true

@@ -6,6 +6,7 @@
 # The recipe names its data, which needs not be there.
 "$m2mkd" plan configs/vmoe_base.ini --ranks 8 --json --run.methods "e2e kd incubation m2mkd m2mkd_stitched" >"$work/base.json"
 "$m2mkd" plan configs/vmoe_large.ini --ranks 64 --json >"$work/large.json"
+"$m2mkd" plan configs/nac_tiny_imagenet.ini --ranks 64 --json >"$work/nac.json"
 /usr/bin/python3 - "$work" <<'P' || fail "the plan of the full-size recipes"
 import json, sys
 def jobs(name):
@@ -44,8 +45,14 @@ trained = {job for wave in plan["waves"] for group in wave["groups"] for pack in
 assert trained == set(base), trained ^ set(base)
 _, large = jobs("large")
 assert large["final.m2mkd"]["parameters"] == 1017383240 and large["final.incubation"]["parameters"] == 1009498184
+plan, nac = jobs("nac")
+priors = "barabasi_albert", "erdos_renyi", "planted_partition", "ring_of_cliques"
+assert set(plan["methods"]) == {f"{method}_{prior}" for method in ("e2e", "m2mkd") for prior in priors}, plan["methods"].keys()
+assert len(nac) == 1 + 10 + 1 + 10 + 8  # meta, teacher modules, teacher, pairs for all priors, final trainings
+for job in (f"final.{method}" for method in plan["methods"]): assert nac[job]["parameters"] == 26703342, nac[job]
+assert nac["pretrain"]["parameters"] == 199103720 and nac["finetune"]["parameters"] == 631922920
 P
-for config in configs/vmoe_*.ini configs/deit_*.ini; do
+for config in configs/{vmoe,deit,nac}_*.ini; do
   for ranks in 1 100 4096; do
     "$m2mkd" plan "$config" --ranks $ranks >"$work/plan" || fail "plan of $config on $ranks ranks"
     grep -q "on $ranks ranks; files up to" "$work/plan" || fail "no summary of $config on $ranks ranks"

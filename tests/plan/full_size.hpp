@@ -32,15 +32,16 @@ inline const JobList& vmoe_large() {
   return list;
 }
 
-/// The job of each of the four stages: "distill" → distill.0 to distill.3.
-inline std::vector<const Job*> stages_of(const JobList& list, const std::string& phase) {
+/// The job of each stage: "distill" → distill.0 to distill.3.
+inline std::vector<const Job*> stages_of(const JobList& list, const std::string& phase,
+                                         int stages = 4) {
   std::vector<const Job*> jobs;
-  for (int i = 0; i < 4; ++i) jobs.push_back(&list.find(phase + "." + std::to_string(i)));
+  for (int i = 0; i < stages; ++i) jobs.push_back(&list.find(phase + "." + std::to_string(i)));
   return jobs;
 }
 
-/// Products of one layer in GFLOP per image (reference/vmoe §2.5). The gradient through a frozen layer needs the
-/// products with weights once and those of two activations twice.
+/// Products of one layer in GFLOP per image (reference/vmoe §2.5). The gradient through a frozen
+/// layer needs the products with weights once and those of two activations twice.
 struct Layer {
   double weights = 0, attention = 0;
   double forward() const { return weights + attention; }

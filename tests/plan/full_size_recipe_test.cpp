@@ -1,5 +1,5 @@
-// The recipes of configs/: batches, rates and updates as published (reference/vmoe §4, §6.3), and plans for any
-// number of ranks.
+// The recipes of configs/: batches, rates and updates as published (reference/vmoe §4, §6.3), and
+// plans for any number of ranks.
 
 #include <m2mkd/train/schedule.hpp>
 
@@ -101,8 +101,8 @@ TEST(FullSizeRecipe, SharesWhatMethodsHaveInCommon) {
     EXPECT_EQ(std::ranges::count(list, "pretrain.incubation"), 1);
 }
 
-// reference/vmoe §7.3: 1e18 FLOP in all of ImageNet; with 1024 or 2048 images a step the last of an epoch are
-// left out.
+// reference/vmoe §7.3: 1e18 FLOP in all of ImageNet; with 1024 or 2048 images a step the last of an
+// epoch are left out.
 TEST(FullSizeRecipe, CostsWhatThePublishedOneCosts) {
   const JobList& list = vmoe_base();
   const auto exa = [&](const std::vector<std::string>& jobs) {
@@ -127,13 +127,18 @@ TEST(FullSizeRecipe, CostsWhatThePublishedOneCosts) {
     EXPECT_NEAR(exa(jobs) / published, 1, 0.008) << jobs.front();
 }
 
-class Recipes : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(FullSize, Recipes,
-                         testing::Values("vmoe_base", "vmoe_large", "deit_base", "deit_large",
-                                         "deit_huge"),
-                         [](const auto& parameter) { return parameter.param; });
+const auto name_of = [](const auto& parameter) { return parameter.param; };
+const auto transformers =
+    testing::Values("vmoe_base", "vmoe_large", "deit_base", "deit_large", "deit_huge");
 
-TEST_P(Recipes, ArePlannedForAnyNumberOfRanks) {
+class Recipes : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(FullSize, Recipes, transformers, name_of);
+class Plans : public Recipes {};
+INSTANTIATE_TEST_SUITE_P(FullSize, Plans, transformers, name_of);
+INSTANTIATE_TEST_SUITE_P(FullSizeNac, Plans, testing::Values("nac_tiny_imagenet", "nac_imagenet"),
+                         name_of);
+
+TEST_P(Plans, AreMadeForAnyNumberOfRanks) {
   const Config config = full_size_config(GetParam());
   const JobList list = make_jobs(config);
   double before = std::numeric_limits<double>::infinity();
