@@ -36,7 +36,8 @@ class PlainNac {
     auto in = seed(inputs, 0, batch, context), states = seed(mediators, 1, batch, context);
     const auto last = seed(outputs, 2, batch, context);
     const std::string graph = "latent_graphs.0.";
-    in = read_in(in, tokenizer_(images), noisy(inputs, nac::Draw::receiver_code, 0, context));
+    in = read_in(in, tokens("input_tokenizer.", images),
+                 noisy(inputs, nac::Draw::receiver_code, 0, context));
     const auto senders = at::cat({inputs, mediators});
     const int layers = options_.stages() - 2;
     for (int i = 0; i < layers; ++i) {
@@ -63,9 +64,6 @@ class PlainNac {
     return linear("output_tokenizer.to_logits", (confidence.softmax(1) * x).sum(1));
   }
 
-  /// The program's own tokenizer, which has no second form.
-  std::function<at::Tensor(const at::Tensor&)> tokenizer_;
-
   const at::Tensor& at(const std::string& name) const { return tensors_.at(name); }
 
   /// reference/nac §1.5 with keys and values (B, V, U, C).
@@ -84,6 +82,38 @@ class PlainNac {
     return at(prefix + "layer_scale.gamma") * mod_fc(prefix + "exit_layer", message, code);
   }
 
+  /// reference/nac §1.2.
+  at::Tensor tokens(const std::string& prefix, const at::Tensor& images) const {
+    const auto first = [](at::Tensor x) { return x.permute({0, 3, 1, 2}); };
+    const auto last = [](at::Tensor x) { return x.permute({0, 2, 3, 1}); };
+    const auto normed = [&](const std::string& name, const at::Tensor& x) {
+      return first(
+          at::layer_norm(last(x), {x.size(1)}, at(name + ".weight"), at(name + ".bias"), 1e-6));
+    };
+    const auto conv = [&](const std::string& name, const at::Tensor& x, std::int64_t stride) {
+      return at::conv2d(x, at(name + ".weight"), at(name + ".bias"), stride);
+    };
+    const auto down = prefix + "backbone.downsample_layers.";
+    auto x = normed(down + "0.1", conv(down + "0.0", images, options_.patch));
+    for (std::size_t level = 0; level < options_.nac.tokenizer_depths.size(); ++level) {
+      if (level > 0) {
+        const auto name = fmt::format("{}{}", down, level);
+        x = conv(name + ".1", normed(name + ".0", x), 2);
+      }
+      for (std::int64_t b = 0; b < options_.nac.tokenizer_depths[level]; ++b) {
+        const auto name = fmt::format("{}backbone.stages.{}.{}", prefix, level, b);
+        auto y = at::conv2d(x, at(name + ".dwconv.weight"), at(name + ".dwconv.bias"), 1, 3, 1,
+                            x.size(1));
+        y = last(normed(name + ".norm", y));
+        y = linear(name + ".pwconv2", at::gelu(linear(name + ".pwconv1", y)));
+        x = x + first(at(name + ".gamma") * y);
+      }
+    }
+    const auto& grid = at(prefix + "positional_grid.grid");
+    const auto positions = grid.unsqueeze(0).expand({x.size(0), -1, -1, -1});
+    return at::cat({x, positions}, 1).flatten(2).transpose(1, 2);
+  }
+
  private:
   at::Tensor codes(const char* group) const {
     return at(fmt::format("latent_graphs.0.{}_latents.codes_", group));
@@ -100,8 +130,8 @@ class PlainNac {
   }
   at::Tensor scale(const std::string& name, const at::Tensor& code) const {
     const auto projected = at::linear(code, at(name + ".scale.weight"));
-    return 1 + at(name + ".scale_gain") *
-                   at::layer_norm(projected, {projected.size(-1)}, {}, {}, 1e-5);
+    return 1 +
+           at(name + ".scale_gain") * at::layer_norm(projected, {projected.size(-1)}, {}, {}, 1e-5);
   }
   at::Tensor mod_fc(const std::string& name, const at::Tensor& x, const at::Tensor& code) const {
     const auto bias = tensors_.find(name + ".native_bias");
@@ -160,14 +190,17 @@ class PlainNac {
                        const at::Tensor& senders, const at::Tensor& receiver_codes,
                        const at::Tensor& sender_codes, const at::Tensor& affinity) const {
     const auto prefix = layer + "latent_attention.";
-    const auto xr = norm(prefix + "receiver_layernorm", states), xs = norm(prefix + sender_norm, senders);
+    const auto xr = norm(prefix + "receiver_layernorm", states),
+               xs = norm(prefix + sender_norm, senders);
     const auto q = heads(mod_fc(prefix + "query_compiler", xr, receiver_codes)).transpose(1, 2),
                k = heads(mod_fc(prefix + "key_compiler", xs, sender_codes)).transpose(1, 2),
                v = heads(mod_fc(prefix + "value_compiler", xs, sender_codes)).transpose(1, 2);
-    const auto score = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(-1))) +
-                       (affinity.dim() == 3 ? affinity.unsqueeze(1) : affinity);
+    const auto score =
+        at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(-1))) +
+        (affinity.dim() == 3 ? affinity.unsqueeze(1) : affinity);
     const auto message = at::matmul(score.softmax(-1), v).transpose(1, 2).flatten(2);
-    return at(prefix + "layer_scale.gamma") * mod_fc(prefix + "exit_layer", message, receiver_codes);
+    return at(prefix + "layer_scale.gamma") *
+           mod_fc(prefix + "exit_layer", message, receiver_codes);
   }
 
   std::map<std::string, at::Tensor> tensors_;
