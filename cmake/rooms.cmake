@@ -1,4 +1,5 @@
-# A room is one static library made of src/<room>/*.cpp (and src/<room>/{cuda,cpu}/*.cpp: absent features are absent files).
+# A room is one static library made of src/<room>/*.cpp and src/<room>/*/*.cpp, of the folders cuda and cpu only one (absent
+# features are absent files).
 #
 #   m2mkd_room(<name> [TORCH] LINK <public libraries> PRIVATE <private libraries>)
 
@@ -19,15 +20,15 @@ target_precompile_headers(m2mkd_aten PRIVATE <ATen/ATen.h> <fmt/format.h> <funct
                           <span> <string> <vector>)
 
 if(M2MKD_CUDA)
-  set(m2mkd_device cuda)
+  set(m2mkd_absent_device cpu)
 else()
-  set(m2mkd_device cpu)
+  set(m2mkd_absent_device cuda)
 endif()
 
 function(m2mkd_room name)
   cmake_parse_arguments(ROOM "TORCH" "" "LINK;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp
-                                      ${PROJECT_SOURCE_DIR}/src/${name}/${m2mkd_device}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp ${PROJECT_SOURCE_DIR}/src/${name}/*/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/src/${name}/${m2mkd_absent_device}/")
   set(target m2mkd_${name})
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/${name})
