@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <m2mkd/base/statistics.hpp>
 #include <m2mkd/store/table_file.hpp>
-
-#include "statistics.hpp"
 
 namespace m2mkd {
 

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <m2mkd/base/cell.hpp>
 #include <m2mkd/plan/summary.hpp>
 
-#include "cell.hpp"
 #include "command.hpp"
 #include "comparison.hpp"
 #include "file_json.hpp"

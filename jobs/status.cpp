@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 
-#include "cell.hpp"
 #include "command.hpp"
 #include "file_json.hpp"
 #include "run_status.hpp"
