@@ -82,6 +82,7 @@ drop_path_ramp = network
 lr_late = false
 decay_all = true
 eval_drop_last = false
+published_meter = true
 [student]
 single_code = true
 eval_noise = true

@@ -38,6 +38,8 @@ TEST(PublishedNac, WinsOverTheGeneralSwitches) {
   EXPECT_EQ(at(all, Phase::distill).drop_path_ramp, RampOver::network);
   EXPECT_TRUE(at(all, Phase::distill).eval_drop_last);
   EXPECT_FALSE(at(all, Phase::final).eval_drop_last);
+  EXPECT_TRUE(at(all, Phase::final).published_meter);
+  EXPECT_FALSE(at(all, Phase::distill).published_meter);
   EXPECT_EQ(at(all, Phase::incubate).drop_path_ramp, RampOver::hybrid);
   EXPECT_FALSE(at(none, Phase::final).decay_all);
   EXPECT_FALSE(at(none, Phase::distill).decay_embeddings);
