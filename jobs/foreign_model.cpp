@@ -38,13 +38,15 @@ std::int64_t count_blocks(const WeightFile& file) {
 // The head as a fresh network of this section and seed has it.
 void fill_head(ForeignModel& model, const ForeignRequest& request) {
   auto& o = model.seen.options;
+  const auto cpu = at::dtype(at::kFloat).device(at::kCPU);
   Chain chain{request.section, std::vector<StagePtr>(o.depths.size()), {}};
-  chain.stages.back() = make_stage(o, model.seen.image, o.stages() - 1, o.width,
-                                   at::dtype(at::kFloat).device(at::kCPU));
+  chain.stages.back() =
+      make_stage(o, model.seen.image, o.stages() - 1, o.width, cpu, make_shared_tensors(o, cpu));
   initialise(chain, request.seed);
   const auto fresh = state(chain);
   for (auto& [name, tensor] : model.seen.tensors) {
-    if (!name.ends_with("/head.weight")) continue;
+    const auto note = model.notes.find(name);
+    if (note == model.notes.end() || !note->second.starts_with("new")) continue;
     const auto found = std::ranges::find(fresh, name, [](const auto& t) { return t.first; });
     tensor.copy_(found->second);
   }
@@ -73,7 +75,9 @@ ForeignModel read_foreign(const ForeignRequest& request) {
   const bool staged = std::ranges::any_of(
       model.file.tensors, [](const auto& t) { return parse_staged(t.first).has_value(); });
   auto depths = request.stages.empty() ? model.file.depths : request.stages;
-  if (depths.empty() && request.one_stage && !staged) depths = {count_blocks(model.file)};
+  const bool nac = std::ranges::any_of(
+      model.file.tensors, [](const auto& t) { return nac_part(t.first) != NacPart::none; });
+  if (depths.empty() && request.one_stage && !staged && !nac) depths = {count_blocks(model.file)};
   auto tensors = cut_into_stages(model.file, depths, request.only, source);
   if (request.only) depths = request.stages;  // the file's are those of another place
   for (std::size_t i = 0; i < tensors.size(); ++i)

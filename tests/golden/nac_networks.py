@@ -23,6 +23,7 @@ class Sizes:
     propagators: int = 8
     tokenizer_depths: tuple = (3, 3)
     position_width: int = 64
+    patch: int = 4
     grid: int = 8
     channels: int = 3
     classes: int = 200
@@ -194,7 +195,7 @@ class Backbone(nn.Module):
         self.downsample_layers, self.stages = nn.ModuleList(), nn.ModuleList()
         for i, (width, depth) in enumerate(zip(widths, sizes.tokenizer_depths)):
             if i == 0:
-                down = nn.Sequential(nn.Conv2d(sizes.channels, width, 4, 4), ChannelNorm(width, eps=1e-6))
+                down = nn.Sequential(nn.Conv2d(sizes.channels, width, sizes.patch, sizes.patch), ChannelNorm(width, eps=1e-6))
             else:
                 down = nn.Sequential(ChannelNorm(widths[i - 1], eps=1e-6), nn.Conv2d(widths[i - 1], width, 2, 2))
             self.downsample_layers.append(down)

@@ -87,19 +87,22 @@ def full_model():
 
 
 def students():
-    """Each form's output and gradients; codes and states are the first rows of the streams of these names."""
+    """Each form's output and gradients. Codes and states are the first rows of the streams of these names; "code" (1,K) and "state"
+    (2,1,C) where none are named."""
     sizes = nac.Sizes(grid=28, classes=1000)
     images, hidden = unit("input224", BATCH, 3, 224, 224), unit("hidden", BATCH, TOKENS, OUTER)
     code, state = unit("code", 1, sizes.code_width), unit("state", BATCH, 1, sizes.width)
     codes, states = unit("codes", TOKENS, sizes.code_width), unit("states", 64, sizes.width)
-    output_codes = unit("output_codes", 64, sizes.code_width)
+    latent_codes = unit("latent_codes", 64, sizes.code_width)
     forms = {
         "readin": (nac.ReadInStudent, lambda m: m(images, code, state)),
         "mediator": (nac.MediatorStudent, lambda m: m(hidden, code)),
         "readout": (nac.ReadOutStudent, lambda m: m(hidden, code, state)),
+        "readin, state (1,C)": (nac.ReadInStudent, lambda m: m(images, code, state[0])),
+        "readout, state (1,C)": (nac.ReadOutStudent, lambda m: m(hidden, code, state[0])),
         "readin, codes (64,K), states (64,C)": (nac.ReadInStudent, lambda m: m(images, codes[:64], states)),
         "mediator, codes (257,K)": (nac.MediatorStudent, lambda m: m(hidden, codes)),
-        "readout, codes (257,K), output_codes (64,K), states (64,C)": (nac.ReadOutStudent, lambda m: m(hidden, output_codes, states, codes)),
+        "readout, codes (257,K), latent_codes (64,K), states (64,C)": (nac.ReadOutStudent, lambda m: m(hidden, latent_codes, states, codes)),
     }  # fmt: skip
     values = {}
     for name, (kind, run) in forms.items():
