@@ -1,13 +1,12 @@
 """Writes tests/golden/checkpoints/nac*: a small NAC and its student modules as the published Python saves them, and its logits.
 
-    python3 tests/golden/make_nac_checkpoints.py        (needs torch, numpy and safetensors; the files are committed)
+    python3 tests/golden/make_nac_checkpoints.py        (needs torch and numpy; the files are committed)
 """
 import os
 from collections import OrderedDict
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 import nac_networks as nac
 
@@ -51,7 +50,6 @@ def main():
     images = torch.from_numpy(np.load(at("images.npy")))
     with torch.no_grad():
         logits = model(images)
-    save_file({name: tensor.clone() for name, tensor in model.state_dict().items()}, at("nac.safetensors"))
     np.save(at("nac_logits.npy"), logits.numpy())
     torch.save(wrapped(model, model_ema=None, best_acc1=68.3, step=100, current_val_stats={"acc1": 68.3}, current_ood_stats={}), at("nac.pt"))
 
