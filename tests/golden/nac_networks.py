@@ -3,35 +3,12 @@
 Everything random is off: states are their means, links their probabilities, pooling the plain softmax.
 """
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-@dataclass
-class Sizes:
-    width: int = 384
-    heads: int = 6
-    hidden: int = 768
-    code_width: int = 384
-    signature_width: int = 64
-    input_latents: int = 64
-    mediator_latents: int = 256
-    output_latents: int = 64
-    propagators: int = 8
-    tokenizer_depths: tuple = (3, 3)
-    position_width: int = 64
-    patch: int = 4
-    grid: int = 8
-    channels: int = 3
-    classes: int = 200
-    truncation: float = 0.9
-
-    @property
-    def token_width(self):
-        return self.width // 2 + self.position_width
+from nac_start import Sizes
 
 
 class ModFC(nn.Module):
@@ -190,8 +167,7 @@ class ConvNeXtBlock(nn.Module):
 class Backbone(nn.Module):
     def __init__(self, sizes):
         super().__init__()
-        levels = len(sizes.tokenizer_depths)
-        widths = [sizes.width // 2 ** (levels - i) for i in range(levels)]
+        widths = sizes.level_widths
         self.downsample_layers, self.stages = nn.ModuleList(), nn.ModuleList()
         for i, (width, depth) in enumerate(zip(widths, sizes.tokenizer_depths)):
             if i == 0:

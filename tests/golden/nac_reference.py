@@ -11,18 +11,17 @@ import math
 import os
 import sys
 
-import numpy as np
 import torch
 
 import nac_networks as nac
-import start
+import nac_start
 
 TINY = nac.Sizes()
 OUTER, TOKENS, BATCH = 1280, 257, 2
 
 
 def stream(name, *shape):
-    return torch.from_numpy(start.noise(name, math.prod(shape))).reshape(shape)
+    return torch.from_numpy(nac_start.noise(name, shape))
 
 
 def unit(name, *shape):
@@ -30,26 +29,10 @@ def unit(name, *shape):
     return math.sqrt(3) * stream(name, *shape)
 
 
-def start_value(name, tensor):
-    u = stream(name, *tensor.shape)
-    if name.endswith(("codes_", "signatures_", "grid")):
-        return math.sqrt(3) * u
-    if name.endswith("scale_gain"):
-        return 0.1 + 0.05 * u
-    if name.endswith("code_to_state_logvar.bias"):
-        return torch.full_like(u, -2000)
-    if name.endswith("bandwidth"):
-        return 1 + 0.1 * u
-    if tensor.dim() >= 2:
-        return u / math.sqrt(tensor.numel() / len(tensor))
-    if name.endswith(("gamma", "norm.weight", "downsample_layers.0.1.weight", "downsample_layers.1.0.weight")):
-        return 1 + 0.1 * u
-    return 0.1 * u
-
-
 def filled(model):
     model = model.double()
-    model.load_state_dict({name: start_value(name, tensor) for name, tensor in model.state_dict().items()})
+    state = {name: torch.as_tensor(nac_start.fill(name, tuple(tensor.shape))) for name, tensor in model.state_dict().items()}
+    model.load_state_dict(state)
     return model.eval()
 
 
