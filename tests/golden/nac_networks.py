@@ -229,7 +229,9 @@ class LatentSeeder(nn.Module):
         self.code_to_state_logvar = nn.Linear(sizes.code_width, sizes.width)
 
     def forward(self, codes):
-        return self.code_to_state_mu(self.layernorm(codes))
+        n = self.layernorm(codes)
+        noise = 0  # the deviation still has a gradient, which is 0, so that its weights decay as the others do
+        return self.code_to_state_mu(n) + noise * torch.exp(0.5 * self.code_to_state_logvar(n))
 
 
 class LatentGraph(nn.Module):
@@ -320,3 +322,21 @@ class ReadOutStudent(Propagator):
         sender_code = code if sender_code is None else sender_code
         return self.tokenizer(super().forward(state.expand(len(x), -1, -1), self.pre_stitch(x), code, sender_code))
 
+
+
+class StudentStage(nn.Module):
+    """A student module with its frozen random tensors, as the stage of a chain."""
+
+    def __init__(self, module, arrays):
+        super().__init__()
+        self.module = module
+        module.load_state_dict({name: torch.as_tensor(arrays[name]) for name in module.state_dict()}, strict=True)
+        self.random = {name: torch.as_tensor(a).to(torch.get_default_dtype()) for name, a in arrays.items() if name not in module.state_dict()}
+
+    def forward(self, x):
+        r = self.random
+        if isinstance(self.module, ReadInStudent):
+            return self.module(x, r["codes"], r["states"])
+        if isinstance(self.module, MediatorStudent):
+            return self.module(x, r["codes"])
+        return self.module(x, r["latent_codes"], r["states"], r["codes"])

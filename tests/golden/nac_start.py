@@ -3,6 +3,7 @@
 Names: the published ones, of the full model and of the student modules (reference/nac §1.11, §3.5).
 """
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,3 +159,23 @@ def student_shapes(s, outer, tokens):
 def filled(role, stage, shapes):
     """Stage-local name → float32."""
     return {name: fill(f"{role}.stages.{stage}.{name}", shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def network_weights():
+    """The small NAC under its published names."""
+    parts = [filled("nac", i, shapes) for i, shapes in enumerate(network_shapes(SMALL))]
+    return {name: array for part in parts for name, array in part.items()}
+
+
+def student_weights():
+    """By stage: the small NAC's student modules inside the meta, with their random tensors."""
+    tokens = (start.IMAGE // start.PATCH) ** 2 + 1
+    stages = student_shapes(SMALL, start.NETWORKS["meta"]["width"], tokens)
+    return [filled("nac.student", i, shapes | random) for i, (shapes, random) in enumerate(stages)]
+
+
+def write(folder):
+    """What the program reads: the network under flat names, the student modules by stage."""
+    start.write_safetensors(os.path.join(folder, "nac.safetensors"), network_weights())
+    students = {f"stages.{i}.{name}": array for i, stage in enumerate(student_weights()) for name, array in stage.items()}
+    start.write_safetensors(os.path.join(folder, "nac_students.safetensors"), students)
