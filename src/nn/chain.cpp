@@ -16,6 +16,18 @@ void for_each_stage(const Chain& chain, F visit) {
   if (chain.shared) visit(std::string("shared/"), *chain.shared);
 }
 
+std::vector<Parameter> collect(const Chain& chain,
+                               std::vector<Parameter> (Stage::*tensors)() const) {
+  std::vector<Parameter> list;
+  for_each_stage(chain, [&](const std::string& prefix, const Stage& stage) {
+    for (auto& parameter : (stage.*tensors)()) {
+      parameter.name.insert(0, prefix);
+      list.push_back(std::move(parameter));
+    }
+  });
+  return list;
+}
+
 }  // namespace
 
 at::Tensor Chain::forward(at::Tensor x, const ForwardContext& context, int first, int last) const {
@@ -39,14 +51,11 @@ Chain splice(const Chain& base, int index, StagePtr stage) {
 }
 
 std::vector<Parameter> parameters(const Chain& chain) {
-  std::vector<Parameter> list;
-  for_each_stage(chain, [&](const std::string& prefix, const Stage& stage) {
-    for (auto& parameter : stage.parameters()) {
-      parameter.name.insert(0, prefix);
-      list.push_back(std::move(parameter));
-    }
-  });
-  return list;
+  return collect(chain, &Stage::parameters);
+}
+
+std::vector<Parameter> buffers(const Chain& chain) {
+  return collect(chain, &Stage::buffers);
 }
 
 NamedTensors state(const Chain& chain) {

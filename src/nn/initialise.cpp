@@ -45,6 +45,9 @@ void fill(at::Tensor tensor, const Initial& initial, std::uint64_t seed, const s
     case Initial::Kind::ones:
       tensor.fill_(1);
       return;
+    case Initial::Kind::constant:
+      tensor.fill_(initial.scale);
+      return;
     case Initial::Kind::normal:
     case Initial::Kind::uniform:
       break;
@@ -63,7 +66,9 @@ void fill(at::Tensor tensor, const Initial& initial, std::uint64_t seed, const s
 
 void initialise(const Chain& chain, std::uint64_t seed) {
   const c10::AutoGradMode no_grad(false);
-  for (const auto& parameter : parameters(chain)) {
+  auto all = parameters(chain);
+  for (auto& buffer : buffers(chain)) all.push_back(std::move(buffer));
+  for (const auto& parameter : all) {
     require(!parameter.tensor.is_meta(), "initialise: tensors of the meta device have no values");
     fill(parameter.tensor, parameter.initial, seed, chain.role + "." + parameter.name);
   }

@@ -6,8 +6,8 @@ namespace m2mkd {
 
 NamedTensors Stage::state() const {
   NamedTensors view;
-  for (const auto& parameter : parameters())
-    view.emplace_back(parameter.name, parameter.tensor.detach());
+  for (const auto& list : {parameters(), buffers()})
+    for (const auto& entry : list) view.emplace_back(entry.name, entry.tensor.detach());
   return view;
 }
 

@@ -4,20 +4,10 @@
 
 #include <m2mkd/nn/vit.hpp>
 
+#include "work.hpp"
+
 namespace m2mkd {
 namespace {
-
-/// Work of one part: products with weights and products of two activations differ in what a frozen
-/// backward costs.
-struct Work {
-  double weights = 0, activations = 0;
-  double total() const { return weights + activations; }
-  Work& operator+=(const Work& other) {
-    weights += other.weights;
-    activations += other.activations;
-    return *this;
-  }
-};
 
 /// A block with `read` of its `tokens` tokens computed (1: the class token only; keys and values
 /// are needed of all).
@@ -82,15 +72,7 @@ StageCost VitStage::cost(std::int64_t tokens_in) const {
     elements += 2 * d;
   }
 
-  StageCost cost;
-  const auto flops = [&](auto of) { return Flops{of(run), of(full)}; };
-  cost.forward = flops([](const Work& work) { return work.total(); });
-  // Nobody asks for the gradient of the images.
-  cost.backward = flops([&](const Work& work) { return 2 * work.total() - patch; });
-  if (!o.owns_input)
-    cost.pass_through = flops([](const Work& work) { return work.weights + 2 * work.activations; });
-  cost.activations = elements;
-  return cost;
+  return stage_cost(run, full, patch, elements);
 }
 
 }  // namespace m2mkd

@@ -10,6 +10,8 @@
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 
+#include "prior_files.hpp"
+
 namespace m2mkd {
 
 namespace {
@@ -132,7 +134,8 @@ NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>
 
 void Builder::broadcast(const Chain& chain) const {
   const c10::NoGradGuard no_grad;
-  for (const auto& parameter : parameters(chain)) group_.broadcast(parameter.tensor.detach());
+  for (const auto& list : {parameters(chain), buffers(chain)})
+    for (const auto& entry : list) group_.broadcast(entry.tensor.detach());
 }
 
 void Builder::load_into(const Chain& chain, const Source& source, const ModelOptions& model,
@@ -149,11 +152,8 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
                       const Source& source, int only_stage) {
   const std::string key = fmt::format("{} {} {}", role, digest_key(source), only_stage);
   if (const auto it = frozen_.find(key); it != frozen_.end()) return it->second;
-  Chain chain = empty_chain(role, model.stages());
-  for (int i = 0; i < model.stages(); ++i)
-    if (only_stage < 0 || i == only_stage)
-      chain.stages[static_cast<std::size_t>(i)] =
-          make_stage(model, job.image_shape(), i, model.width, tensor(job));
+  const Chain chain =
+      make_chain(model, job.image_shape(), model.width, role, tensor(job), only_stage);
   if (reads(source))
     load_into(chain, source, model, only_stage, role);
   else
@@ -163,14 +163,12 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
 
 // The network that the job trains, without values: all stages, or the one that is spliced.
 Chain Builder::bare(const Job& job) const {
-  Chain chain = empty_chain(std::string(enum_name(job.role)), job.model.stages());
-  for (int i = 0; i < job.model.stages(); ++i) {
-    auto& stage = chain.stages[static_cast<std::size_t>(i)];
-    if (job.stage == i)
-      stage = make_distill_form(job.model, job.image_shape(), i, job.around(), tensor(job));
-    if (!job.spliced())
-      stage = make_stage(job.model, job.image_shape(), i, job.meta.width, tensor(job));
-  }
+  const std::string role(enum_name(job.role));
+  if (!job.spliced())
+    return make_chain(job.model, job.image_shape(), job.meta.width, role, tensor(job));
+  Chain chain = empty_chain(role, job.model.stages());
+  chain.stages[static_cast<std::size_t>(job.stage)] =
+      make_distill_form(job.model, job.image_shape(), job.stage, job.around(), tensor(job));
   return chain;
 }
 
@@ -191,6 +189,7 @@ Chain Builder::published(const Job& job, const std::filesystem::path& file) {
 Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
+  if (has_prior(job) && weights_ != Weights::random) start_signatures(chain, job, folder_, group_);
   if (!job.start.file.empty() && reads(job.start))
     load_into(chain, job.start, job.model, job.stage, chain.role + " start weights");
   if (!job.assembled() ||
@@ -203,11 +202,12 @@ Chain Builder::trained(const Job& job, Attributes& provenance) {
     for (std::size_t i = 0; i < job.parts.size(); ++i)
       for (auto& tensor : read(job.parts[i], depths, static_cast<int>(i)))
         all.push_back(std::move(tensor));
-    const LoadReport report = job.upcycled()
-                                  ? load(chain, upcycle(read(job.start, depths, -1), job.model),
-                                         job.start.job, {}, fresh_in_upcycling)
-                                  : load(chain, all, job.name + "'s stage files",
-                                         assembly_map(job.model), fresh_in_assembly(job.model));
+    const LoadReport report =
+        job.upcycled() ? load(chain, upcycle(read(job.start, depths, -1), job.model), job.start.job,
+                              {}, fresh_in_upcycling)
+                       : load(chain, all, job.name + "'s stage files",
+                              assembly_map(job.model, job.parts_shape, job.image_shape()),
+                              fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
     log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
               job.name, std::max<std::size_t>(job.parts.size(), 1), report.copied.size(),
               report.renamed.size(), report.discarded.size(), report.fresh.size());

@@ -75,9 +75,11 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   if (!job.train.objective.compares()) return;
   for (const auto& teacher : job.teachers) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
-    const Hybrid hybrid(teacher.meta, job,
-                        make_stage(teacher.model, shape, job.stage, teacher.meta.width, tensor),
-                        tensor);
+    const Hybrid hybrid(
+        teacher.meta, job,
+        make_chain(teacher.model, shape, teacher.meta.width, teacher.name, tensor, job.stage)
+            .stages[static_cast<std::size_t>(job.stage)],
+        tensor);
     const bool same = same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
     cost.teachers.push_back(hybrid.chain());
     cost.train +=
@@ -89,9 +91,9 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
 void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto walk = [&](const ModelOptions& model) {
     Walk w;
-    for (const auto& stage :
-         make_chain(model, job.image_shape(), job.meta.width, "model", tensor).stages)
-      w.run(stage);
+    const Chain chain = make_chain(model, job.image_shape(), job.meta.width, "model", tensor);
+    for (const auto& stage : chain.stages) w.run(stage);
+    w.chain.shared = parameter_count({"", {}, chain.shared});
     return w;
   };
   const Walk own = walk(job.model);

@@ -9,6 +9,7 @@
 #include <m2mkd/plan/gates.hpp>
 
 #include "gate_parts.hpp"
+#include "prior_files.hpp"
 
 namespace m2mkd {
 
@@ -47,16 +48,18 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 
 // Stages of the full model, each from its part's file alone.
 Chain sum_of_files(const Job& job, const RunFolder& folder) {
-  Chain sum = empty_chain(std::string(enum_name(job.role)), job.model.stages());
+  const Chain sum = make_chain(job.model, job.image_shape(), job.meta.width,
+                               std::string(enum_name(job.role)), element_type(job));
+  initialise(sum, job.seed);
+  if (has_prior(job)) start_signatures(sum, job, folder, {});
   for (int i = 0; i < job.model.stages(); ++i) {
     Chain one = empty_chain(sum.role, job.model.stages());
     const auto at = static_cast<std::size_t>(i);
-    one.stages[at] = make_stage(job.model, job.image_shape(), i, job.meta.width, element_type(job));
-    initialise(one, job.seed);
+    one.stages[at] = sum.stages[at];
     const auto path = folder.file(job.parts[at]);
     load(one, read_stages(path, job.model.depths, i).tensors, path.string(),
-         assembly_map(job.model), fresh_in_assembly(job.model));
-    sum.stages[at] = one.stages[at];
+         assembly_map(job.model, job.parts_shape, job.image_shape()),
+         fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
   }
   return sum;
 }

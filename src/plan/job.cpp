@@ -44,8 +44,8 @@ std::int64_t Job::micro_batches() const {
 }
 
 Surrounding Job::around() const {
-  const bool resample = hybrid.token_mismatch == TokenMismatch::resample;
-  return {meta.width, resample ? tokens(meta, image_shape()) : 0};
+  return {meta.width, tokens(meta, image_shape()),
+          hybrid.token_mismatch == TokenMismatch::resample};
 }
 
 std::vector<std::string> Job::parents() const {

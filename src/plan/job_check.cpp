@@ -18,10 +18,18 @@ void check_stages(const ModelOptions& a, std::string_view name_a, const ModelOpt
                     name_a, a.stages(), name_b, b.stages()));
 }
 
+// Stages of a NAC are spliced in their distill form, which only students have.
+void check_transformer(const ModelOptions& model, std::string_view name,
+                       std::vector<std::string>& problems) {
+  if (model.model == ModelName::nac)
+    problems.push_back(fmt::format("{}.model = nac: only the student can be a NAC", name));
+}
+
 void check_teacher(const Job& job, const TeacherSource& teacher,
                    std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   for (auto& p : check(teacher.model, shape, teacher.name)) problems.push_back(std::move(p));
+  check_transformer(teacher.model, teacher.name, problems);
   if (teacher.whole) return;
   check_stages(teacher.model, teacher.name, teacher.meta, "its meta", problems);
   if (teacher.model.width != teacher.meta.width)
@@ -40,9 +48,12 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   const auto role = enum_name(job.role);
   for (auto& p : check(job.meta, shape, "meta")) problems.push_back(std::move(p));
+  check_transformer(job.meta, "meta", problems);
   check_stages(job.model, role, job.meta, "meta", problems);
   const auto inside = tokens(job.model, shape), around = tokens(job.meta, shape);
-  if (inside != around && job.hybrid.token_mismatch == TokenMismatch::refuse)
+  // A NAC's read-in gives as many tokens as it has latents; its other stages take what comes.
+  const bool grid = job.model.model != ModelName::nac;
+  if (grid && inside != around && job.hybrid.token_mismatch == TokenMismatch::refuse)
     problems.push_back(fmt::format(
         "{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow or "
         "resample",
@@ -66,7 +77,8 @@ void check_features(const Job& job, std::vector<std::string>& problems) {
     problems.push_back(fmt::format(
         "{}.feature_weight = {}: only pairs have stages to compare; set it in [distill]",
         enum_name(job.phase), job.train.objective.feature_weight));
-  } else if (job.hybrid.token_mismatch == TokenMismatch::allow &&
+  } else if (job.model.model != ModelName::nac &&
+             job.hybrid.token_mismatch == TokenMismatch::allow &&
              tokens(job.model, job.image_shape()) != tokens(job.meta, job.image_shape())) {
     problems.emplace_back(
         "distill.feature_weight needs equal numbers of tokens: hybrid.token_mismatch = resample");
@@ -77,6 +89,9 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
   for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role))))
     problems.push_back(std::move(p));
   if (job.spliced()) check_splice(job, problems);
+  if (job.role == Role::teacher) check_transformer(job.model, "teacher", problems);
+  if (job.upcycled() && job.model.model == ModelName::nac)
+    problems.emplace_back("final.start = upcycle: a NAC has no dense network to start from");
   check_features(job, problems);
   if (job.phase == Phase::distill && job.train.objective.alpha > 0 && job.teachers.empty())
     problems.emplace_back(

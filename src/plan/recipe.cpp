@@ -105,6 +105,7 @@ void Recipe::compose(Job& job) {
   const auto parts_from = [&](Phase phase) {
     for (int i = 0; i < job.model.stages(); ++i)
       job.parts.push_back({name({phase, job.role, i}, job.context), {}});
+    job.parts_shape = this->job({phase, job.role, 0}, job.context).image_shape();
   };
   switch (job.phase) {
     case Phase::pretrain:

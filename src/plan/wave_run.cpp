@@ -10,6 +10,8 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 
+#include "prior_files.hpp"
+
 namespace m2mkd {
 
 namespace {
@@ -94,6 +96,10 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
   context.device = session.device();
   context.beat = [&watchdog](const std::string& what) { watchdog.beat(what); };
   Outcome outcome = Outcome::finished;
+  std::vector<const Job*> open;
+  for (const auto& name : order.open) open.push_back(&list.find(name));
+  context.beat("fitting graph priors");
+  fit_priors(open, folder, world);
   if (group != nullptr) {
     log::set_speaker(world.rank(), world.size(), context.group.rank() == 0);
     if (context.group.rank() == 0) log::open_file(folder.dir / "run.log");

@@ -120,6 +120,9 @@ std::optional<std::vector<Accuracy>> evaluate_batches(
       const int shared = shared_stages(chains, i);
       ForwardContext context;
       context.observations = &sums[i].observations;
+      // What is random in evaluation too is keyed by the sample alone.
+      context.first = batch.first;
+      context.micro_batch = 1;
       const at::Tensor logits =
           chains[i].forward(prefix.output(chains[i], shared), context, shared);
       sums[i].add(logits, labels);

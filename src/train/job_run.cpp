@@ -28,6 +28,7 @@ std::vector<at::Tensor> tensors_of(const std::vector<Parameter>& parameters) {
 std::vector<Parameter> make_trainable(const Task& task) {
   for (std::size_t i = 0; i < task.chain.stages.size(); ++i)
     set_trainable(*task.chain.stages[i], std::ranges::count(task.trained, static_cast<int>(i)) > 0);
+  if (task.chain.shared) set_trainable(*task.chain.shared, true);
   for (const auto& teacher : task.teachers)
     for (const auto& stage : teacher.stages)
       if (std::ranges::count(task.chain.stages, stage) == 0) set_trainable(*stage, false);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <map>
 
 #include <ATen/ATen.h>
@@ -8,21 +10,26 @@
 
 namespace m2mkd {
 
-bool decays(const Parameter& parameter, bool decay_embeddings) {
+bool decays(const Parameter& parameter, const TrainOptions& options) {
   const std::string& name = parameter.name;
-  if (parameter.tensor.dim() <= 1 || name.ends_with(".bias")) return false;
-  return decay_embeddings || (!name.ends_with("pos_embed") && !name.ends_with("cls_token"));
+  if (options.decay_all) return true;
+  if (parameter.tensor.dim() == 1 || name.ends_with(".bias")) return false;
+  if (options.decay_embeddings) return true;
+  constexpr std::array embeddings{"pos_embed", "cls_token", "grid", "codes_", "signatures_"};
+  return parameter.tensor.dim() > 0 &&
+         std::ranges::none_of(embeddings, [&](const auto* e) { return name.ends_with(e); });
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, const TrainOptions& options)
     : parameters_(std::move(parameters)),
-      decay_embeddings_(options.decay_embeddings),
       beta1_(options.beta1),
       beta2_(options.beta2),
       eps_(options.adam_eps) {
   decayed_.weight_decay = options.weight_decay;
-  for (const auto& parameter : parameters_)
-    add(decays(parameter, decay_embeddings_) ? decayed_ : plain_, parameter);
+  for (const auto& parameter : parameters_) {
+    decays_.push_back(decays(parameter, options));
+    add(decays_.back() ? decayed_ : plain_, parameter);
+  }
 }
 
 void AdamW::add(Group& group, const Parameter& parameter) {
@@ -52,8 +59,9 @@ void AdamW::step(double lr) {
 NamedTensors AdamW::state() const {
   NamedTensors out;
   std::size_t plain = 0, decayed = 0;
-  for (const auto& parameter : parameters_) {
-    const bool d = decays(parameter, decay_embeddings_);
+  for (std::size_t p = 0; p < parameters_.size(); ++p) {
+    const auto& parameter = parameters_[p];
+    const bool d = decays_[p];
     const Group& group = d ? decayed_ : plain_;
     const std::size_t i = d ? decayed++ : plain++;
     out.emplace_back("optimizer/" + parameter.name + "/exp_avg", group.exp_avg[i]);

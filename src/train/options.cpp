@@ -63,6 +63,7 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("clip_grad", &O::clip_grad, "largest gradient norm; 0: no clipping", at_least(0.0));
   k.add("clip_mixed_only", &O::clip_mixed_only,
         "clip under mixed precision alone (published Python)");
+  k.add("decay_all", &O::decay_all, "weight decay of every parameter (published, NAC end to end)");
   k.add("decay_embeddings", &O::decay_embeddings,
         "weight decay of pos_embed and cls_token too (published Python, in incubation)");
   k.add("frozen_drop_path", &O::frozen_drop_path,

@@ -92,7 +92,8 @@ TEST(Load, AssemblesDistilledStagesWithoutTheirStitches) {
   for (int i = 0; i < 3; ++i) distilled.stages.push_back(filled_student(i, "student", at::kFloat));
   const auto full = make_chain(options, kShape, 32, "student", at::kFloat);
   const auto report =
-      load(full, state(distilled), "distilled", assembly_map(options), fresh_in_assembly(options));
+      load(full, state(distilled), "distilled", assembly_map(options, kShape, kShape),
+           fresh_in_assembly(options, kShape, kShape));
   EXPECT_EQ(report.discarded.size(), 16u);  // four stitches of four tensors
   EXPECT_THAT(report.discarded, testing::Each(HasSubstr("_stitch.")));
   EXPECT_EQ(report.copied.size(), state(full).size());

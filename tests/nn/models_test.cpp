@@ -196,10 +196,10 @@ TEST(AssemblyMap, DiscardsStitchesUnlessTheyAreKept) {
   auto o = vmoe_base();
   const std::string stitch = "stages/1/blocks.0.pre_stitch.ln.weight",
                     weight = "stages/1/blocks.0.attn.qkv.weight";
-  EXPECT_EQ(assembly_map(o)(stitch), std::nullopt);
-  EXPECT_EQ(assembly_map(o)(weight), weight);
+  EXPECT_EQ(assembly_map(o, kImageNet, kImageNet)(stitch), std::nullopt);
+  EXPECT_EQ(assembly_map(o, kImageNet, kImageNet)(weight), weight);
   o.keep_stitches = true;
-  EXPECT_EQ(assembly_map(o)(stitch), stitch);
+  EXPECT_EQ(assembly_map(o, kImageNet, kImageNet)(stitch), stitch);
 }
 
 }  // namespace

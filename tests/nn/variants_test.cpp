@@ -81,10 +81,10 @@ TEST(ResampleTokens, KeepsTheClassTokenAndLinearGrids) {
 TEST(ResampleTokens, AtTheEndsOfAStage) {
   // Patch 8 of 32 pixels: 17 tokens; in a chain of 65 (patch 4).
   const auto options = student_options();
-  const auto first = make_distill_form(options, kShape, 0, {32, 65}, at::kFloat),
-             middle = make_distill_form(options, kShape, 1, {32, 65}, at::kFloat),
-             last = make_distill_form(options, kShape, 2, {32, 65}, at::kFloat),
-             plain = make_distill_form(options, kShape, 1, {32, 0}, at::kFloat);
+  const auto first = make_distill_form(options, kShape, 0, {32, 65, true}, at::kFloat),
+             middle = make_distill_form(options, kShape, 1, {32, 65, true}, at::kFloat),
+             last = make_distill_form(options, kShape, 2, {32, 65, true}, at::kFloat),
+             plain = make_distill_form(options, kShape, 1, {32}, at::kFloat);
   for (const auto& stage : {first, middle, last, plain}) fill_stage(*stage, "x.");
   const auto x = filled("x", {2, 65, 32}).to(at::kFloat);
   EXPECT_EQ(first->forward(filled_images(2, at::kFloat), {}).size(1), 65);

@@ -1,4 +1,5 @@
-// Parameters of the full-size networks, to the last one (reference/vmoe §2.4), and which of them decay (reference/vmoe §4).
+// Parameters of the full-size networks, to the last one (reference/vmoe §2.4), and which of them
+// decay (reference/vmoe §4).
 
 #include <m2mkd/train/optimizer.hpp>
 
@@ -114,12 +115,12 @@ TEST(FullSizeParameters, DecayAsPublished) {
   std::int64_t tensors[2] = {}, elements[2] = {}, ours[2] = {};
   for (const auto& stage : chain.stages) {
     for (const auto& [name, tensor] : stage->state()) {  // experts one by one, as published
-      const bool decay = decays({name, tensor, {}}, false);
+      const bool decay = decays({name, tensor, {}}, TrainOptions{});
       ++tensors[decay];
       elements[decay] += tensor.numel();
     }
     for (const auto& parameter : stage->parameters())
-      ours[decays(parameter, false)] += parameter.tensor.numel();
+      ours[decays(parameter, TrainOptions{})] += parameter.tensor.numel();
   }
   EXPECT_THAT(tensors, ElementsAre(282, 230));
   EXPECT_THAT(elements, ElementsAre(597832, 482727936));

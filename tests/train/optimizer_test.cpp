@@ -91,13 +91,15 @@ TEST(AdamW, EqualsThePlainFormula) {
 TEST(AdamW, DecaysByName) {
   const auto list = parameters();
   for (std::size_t i = 0; i < list.size(); ++i)
-    EXPECT_EQ(decays(list[i], false), kCases[i].decays) << list[i].name;
+    EXPECT_EQ(decays(list[i], TrainOptions{}), kCases[i].decays) << list[i].name;
 }
 
 TEST(AdamW, DecaysEmbeddingsWhereAsked) {
+  TrainOptions with_embeddings;
+  with_embeddings.decay_embeddings = true;
   for (const auto& p : parameters()) {
     const bool embedding = p.name.ends_with("pos_embed") || p.name.ends_with("cls_token");
-    EXPECT_EQ(decays(p, true), embedding || decays(p, false)) << p.name;
+    EXPECT_EQ(decays(p, with_embeddings), embedding || decays(p, TrainOptions{})) << p.name;
   }
 }
 
@@ -113,7 +115,7 @@ TEST(AdamW, DecaysAsManyElementsOfVmoeBaseAsPublished) {
       make_chain(model, {3, 224, 1000}, 768, "student", at::TensorOptions(at::kMeta));
   std::int64_t decayed = 0, plain = 0;
   for (const auto& p : m2mkd::parameters(chain))
-    (decays(p, false) ? decayed : plain) += p.tensor.numel();
+    (decays(p, TrainOptions{}) ? decayed : plain) += p.tensor.numel();
   EXPECT_EQ(plain, 597832);
   EXPECT_EQ(decayed, 482727936);
 }

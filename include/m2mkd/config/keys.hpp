@@ -63,6 +63,12 @@ class Keys {
     return *this;
   }
 
+  /// Takes over one key of another list.
+  Keys& take(Key key) {
+    keys_.push_back(std::move(key));
+    return *this;
+  }
+
   const std::vector<Key>& keys() const { return keys_; }
 
   /// Fills `options` from the settings that `lookup` finds. Problems (bad value, failed check) are

@@ -20,7 +20,8 @@ class Schema {
   using Qualifiers = std::map<std::string, std::vector<std::string>>;
 
   struct Section {
-    std::string name;   ///< "train"; empty for keys that stand before all sections (declare it first)
+    std::string
+        name;  ///< "train"; empty for keys that stand before all sections (declare it first)
     std::string title;  ///< one line for the template
     struct Line {
       std::string key, value, type, help;  ///< value = the default's text

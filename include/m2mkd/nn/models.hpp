@@ -78,6 +78,8 @@ struct Surrounding {
   std::int64_t width = 0;
   std::int64_t tokens = 0;  ///< between its stages; 0: those of the stage
   bool resample = false;    ///< the stage's grid is resampled to these tokens at both ends
+  Surrounding(std::int64_t width_around, std::int64_t tokens_around = 0, bool resampled = false)
+      : width(width_around), tokens(tokens_around), resample(resampled) {}
 };
 
 /// Tensors that several stages of the full model use; null where the model has none.

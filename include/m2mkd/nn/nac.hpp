@@ -36,24 +36,24 @@ struct NacOptions {
   std::int64_t input_latents = 64, mediator_latents = 256, output_latents = 64;
   std::int64_t code_width = 0;  ///< 0: the width of a state
   std::int64_t signature_width = 64;
-  std::int64_t position_width = 64;                   ///< channels of the learned grid of positions
+  std::int64_t position_width = 64;                  ///< channels of the learned grid of positions
   std::vector<std::int64_t> tokenizer_depths{3, 3};  ///< ConvNeXt blocks per level; the last level
-                                                      ///< has half the width of a state
-  double modulation = 0.1;     ///< start of the gain by which a code scales a product's input
-  double layer_scale = 0.1;    ///< start of the residual branches' gamma
-  double code_noise = 0.05;    ///< training: code + U(−x|c|, x|c|)
-  double truncation = 0.9;     ///< cosine distance from which propagators see no link
-  double temperature = 0.5;    ///< of the binary-concrete link samples in training
+                                                     ///< has half the width of a state
+  double modulation = 0.1;   ///< start of the gain by which a code scales a product's input
+  double layer_scale = 0.1;  ///< start of the residual branches' gamma
+  double code_noise = 0.05;  ///< training: code + U(−x|c|, x|c|)
+  double truncation = 0.9;   ///< cosine distance from which propagators see no link
+  double temperature = 0.5;  ///< of the binary-concrete link samples in training
   Pooling pooling = Pooling::gumbel;
-  bool eval_noise = false;     ///< published: state noise and Gumbel noise in evaluation too
-  bool single_code = false;    ///< published distill form: one code for all tokens, one state
+  bool eval_noise = false;         ///< published: state noise and Gumbel noise in evaluation too
+  bool single_code = false;        ///< published distill form: one code for all tokens, one state
   double distill_ffn_scale = 0.1;  ///< start of gamma of the read-in's FFN in the distill form;
                                    ///< published: 1e-6
   SignatureLoss signature_loss =
-      SignatureLoss::prior;    ///< prior: block_model for planted_partition, hinge for the others
+      SignatureLoss::prior;     ///< prior: block_model for planted_partition, hinge for the others
   double signature_weight = 0;  ///< 0: the published one, 0.1 for hinge, 1 for block_model
   double hinge = 0.4;
-  bool match_rows_only = false;  ///< published: the block model's matching permutes rows only
+  bool match_rows_only = false;     ///< published: the block model's matching permutes rows only
   std::int64_t block_clusters = 0;  ///< of the block model; 0: the prior's
   PriorOptions prior;
 

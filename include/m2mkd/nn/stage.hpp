@@ -17,8 +17,8 @@ namespace m2mkd {
 
 /// How a parameter starts.
 struct Initial {
-  enum class Kind { zeros, ones, normal, uniform } kind = Kind::zeros;
-  double scale = 0.0;  ///< standard deviation, or bound of [-scale, scale)
+  enum class Kind { zeros, ones, normal, uniform, constant } kind = Kind::zeros;
+  double scale = 0.0;  ///< standard deviation, bound of [-scale, scale), or the constant
 };
 
 /// A leaf tensor that can be trained, under its stage-local name.

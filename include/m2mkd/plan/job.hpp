@@ -36,8 +36,9 @@ struct TeacherSource {
 /// Size and forward work of one chain.
 struct ChainCost {
   std::vector<std::int64_t> stages;  ///< parameters of each
+  std::int64_t shared = 0;           ///< of tensors that several stages use
   Flops forward;                     ///< per image
-  std::int64_t parameters() const { return std::reduce(stages.begin(), stages.end()); }
+  std::int64_t parameters() const { return std::reduce(stages.begin(), stages.end(), shared); }
 };
 
 /// Work and size, from the networks on the meta device.
@@ -69,6 +70,7 @@ struct Job {
   ModelOptions meta;          ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
   Source meta_weights;        ///< stage ≥ 0
   std::vector<Source> parts;  ///< whole: the L stage files it is assembled from; empty: fresh
+  ImageShape parts_shape;     ///< images that those stages were trained on
   Source start;  ///< given weights of the trained network (init.*), or the job of the dense network
                  ///< that is upcycled
   std::vector<TeacherSource> teachers;

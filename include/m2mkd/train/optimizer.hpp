@@ -1,6 +1,7 @@
 #pragma once
-// AdamW with decoupled decay (fused ATen kernel). No decay for 1-D tensors, biases, and (unless
-// decay_embeddings) pos_embed and cls_token (reference/vmoe §4).
+// AdamW with decoupled decay (fused ATen kernel). No decay for 0-D and 1-D tensors, biases, and
+// what is learnt per position or latent (pos_embed, cls_token, a NAC's grid, codes and signatures),
+// unless decay_embeddings or decay_all (reference/vmoe §4, reference/nac §4).
 
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace m2mkd {
 
 /// Does weight decay apply to this parameter?
-bool decays(const Parameter& parameter, bool decay_embeddings);
+bool decays(const Parameter& parameter, const TrainOptions& options);
 
 class AdamW {
  public:
@@ -32,7 +33,7 @@ class AdamW {
   void add(Group& group, const Parameter& parameter);
   std::vector<Parameter> parameters_;
   Group plain_, decayed_;
-  bool decay_embeddings_;
+  std::vector<bool> decays_;  ///< by parameter
   double beta1_, beta2_, eps_;
   std::int64_t updates_ = 0;
 };

@@ -99,7 +99,9 @@ struct TrainOptions {
   double weight_decay = 0.05, beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;
   double clip_grad = 0;           ///< largest gradient norm; 0: no clipping
   bool clip_mixed_only = false;   ///< published: clip under mixed precision alone
-  bool decay_embeddings = false;  ///< published, in incubation: pos_embed and cls_token decay
+  bool decay_embeddings = false;  ///< published, in incubation: all but 1-D tensors and biases
+                                  ///< decay: pos_embed, cls_token; a NAC's grid, codes, gains
+  bool decay_all = false;         ///< published, NAC end to end: every parameter decays
   bool frozen_drop_path = false;  ///< published, in incubation: active in frozen meta stages too
   double drop_path = -1;  ///< stochastic depth of the trained network in this phase; -1: the
                           ///< model's own

@@ -1,0 +1,214 @@
+// The distill forms: the same layers inside a transformer's chain, without kernel, with frozen
+// random codes and states, and with linear stitches (reference/nac §3).
+
+#include <ATen/ATen.h>
+
+#include <m2mkd/base/error.hpp>
+
+#include "layers.hpp"
+
+namespace m2mkd::nac {
+namespace {
+
+/// What all three kinds have: stitches, and random tensors that never train.
+class DistillForm : public Stage {
+ public:
+  /// `before`, `after`: width of the chain at that end, 0: no stitch.
+  DistillForm(const ModelOptions& options, const ImageShape& shape, std::int64_t before,
+              std::int64_t after, at::TensorOptions tensor)
+      : options_(options), sizes_(options, shape) {
+    if (before > 0) pre_stitch_ = Linear(before, options.width, true, tensor);
+    if (after > 0) post_stitch_ = Linear(options.width, after, true, tensor);
+  }
+  std::vector<Parameter> buffers() const override { return buffers_; }
+
+ protected:
+  at::Tensor random(const std::string& name, std::int64_t rows, std::int64_t width,
+                    at::TensorOptions tensor) {
+    buffers_.push_back({name,
+                        at::empty({options_.nac.single_code ? 1 : rows, width}, tensor),
+                        {Initial::Kind::normal, 1}});
+    return buffers_.back().tensor;
+  }
+  static at::Tensor stitched(const std::optional<Linear>& stitch, const at::Tensor& x) {
+    return stitch ? (*stitch)(x) : x;
+  }
+  at::Tensor in(const at::Tensor& x) const { return stitched(pre_stitch_, x); }
+  at::Tensor out(const at::Tensor& x) const { return stitched(post_stitch_, x); }
+  void list_pre_stitch(ParameterList& list) const {
+    if (pre_stitch_) list_linear(list, "pre_stitch", *pre_stitch_);
+  }
+  void list_post_stitch(ParameterList& list) const {
+    if (post_stitch_) list_linear(list, "post_stitch", *post_stitch_);
+  }
+  Work stitch_work(double tokens) const {
+    double weights = 0;
+    for (const auto* stitch : {&pre_stitch_, &post_stitch_})
+      if (*stitch) weights += 2 * tokens * static_cast<double>((*stitch)->weight.numel());
+    return {weights, 0};
+  }
+  double width() const { return static_cast<double>(sizes_.width); }
+  double hidden() const { return static_cast<double>(sizes_.hidden); }
+
+  ModelOptions options_;
+  Sizes sizes_;
+
+ private:
+  std::optional<Linear> pre_stitch_, post_stitch_;
+  std::vector<Parameter> buffers_;
+};
+
+at::Tensor for_batch(const at::Tensor& states, std::int64_t batch) {
+  return states.unsqueeze(0).expand({batch, states.size(0), states.size(1)});
+}
+
+class ReadInForm : public DistillForm {
+ public:
+  ReadInForm(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+             at::TensorOptions tensor)
+      : DistillForm(options, shape, 0, outer_width, tensor),
+        layer_(options, shape, tensor),
+        codes_(random("codes", sizes_.inputs, sizes_.code, tensor)),
+        states_(random("states", sizes_.inputs, sizes_.width, tensor)) {}
+
+  at::Tensor forward(const at::Tensor& images, const ForwardContext&) const override {
+    return out(layer_(images, for_batch(states_, images.size(0)), codes_));
+  }
+
+  std::vector<Parameter> parameters() const override {
+    ParameterList list;
+    const auto& n = options_.nac;
+    layer_.tokenizer.list(list, "tokenizer");
+    layer_.attention.list(list, "read_in.read_in_attention", n.modulation);
+    layer_.ffn.list(list, "read_in.ffn", n.modulation, n.distill_ffn_scale);
+    list_post_stitch(list);
+    return list.take();
+  }
+
+  StageCost cost(std::int64_t) const override {
+    const auto count = static_cast<double>(states_.size(0)),
+               tokens = static_cast<double>(sizes_.tokens());
+    const AttentionSizes attention{sizes_.width, sizes_.heads, sizes_.code, sizes_.token};
+    Work run = layer_.tokenizer.work(), published = run;
+    run += read_in_work(attention, count, tokens, false);
+    published += read_in_work(attention, count, tokens, true);
+    for (auto* work : {&run, &published}) {
+      *work += ffn_work(width(), hidden(), count);
+      *work += stitch_work(count);
+    }
+    return stage_cost(run, published, layer_.tokenizer.image_work(),
+                      layer_.tokenizer.elements() +
+                          count * static_cast<double>(sizes_.heads) *
+                              (2 * tokens + 4 * static_cast<double>(sizes_.token)) +
+                          ffn_elements(width(), hidden(), count));
+  }
+  std::int64_t tokens_out(std::int64_t) const override { return states_.size(0); }
+
+ private:
+  ReadIn layer_;
+  at::Tensor codes_, states_;
+};
+
+class MediatorForm : public DistillForm {
+ public:
+  MediatorForm(const ModelOptions& options, const ImageShape& shape, int index,
+               std::int64_t outer_width, std::int64_t tokens, at::TensorOptions tensor)
+      : DistillForm(options, shape, outer_width, outer_width, tensor),
+        layer_(options, index, tensor),
+        codes_(random("codes", tokens, sizes_.code, tensor)) {}
+
+  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const override {
+    return out(layer_(in(x), x.size(1), codes_, codes_, {}, context));
+  }
+
+  std::vector<Parameter> parameters() const override {
+    ParameterList list;
+    const auto& n = options_.nac;
+    list_pre_stitch(list);
+    layer_.attention.list(list, "latent_attention", n.modulation, n.layer_scale);
+    layer_.ffn.list(list, "ffn", n.modulation, n.layer_scale);
+    list_post_stitch(list);
+    return list.take();
+  }
+
+  StageCost cost(std::int64_t tokens_in) const override {
+    const auto tokens = static_cast<double>(tokens_in);
+    Work work = latent_work(latent_sizes(options_), tokens, tokens);
+    work += ffn_work(width(), hidden(), tokens);
+    work += stitch_work(tokens);
+    return stage_cost(work, work, 0,
+                      latent_elements(latent_sizes(options_), tokens, tokens) +
+                          ffn_elements(width(), hidden(), tokens));
+  }
+  std::int64_t tokens_out(std::int64_t tokens) const override { return tokens; }
+
+ private:
+  Propagator layer_;
+  at::Tensor codes_;
+};
+
+class ReadOutForm : public DistillForm {
+ public:
+  ReadOutForm(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+              std::int64_t tokens, at::TensorOptions tensor)
+      : DistillForm(options, shape, outer_width, 0, tensor),
+        layer_(options, shape, tensor),
+        sender_codes_(random("codes", tokens, sizes_.code, tensor)),
+        codes_(options.nac.single_code
+                   ? sender_codes_
+                   : random("latent_codes", sizes_.outputs, sizes_.code, tensor)),
+        states_(random("states", sizes_.outputs, sizes_.width, tensor)) {}
+
+  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const override {
+    const auto states =
+        layer_.attend(for_batch(states_, x.size(0)), in(x), codes_, sender_codes_, {});
+    return layer_.classify(states, context);
+  }
+
+  std::vector<Parameter> parameters() const override {
+    ParameterList list;
+    const auto& n = options_.nac;
+    list_pre_stitch(list);
+    layer_.attention.list(list, "latent_attention", n.modulation, n.layer_scale);
+    layer_.ffn.list(list, "ffn", n.modulation, n.layer_scale);
+    list_linear(list, "tokenizer.confidence_scorer", layer_.scorer);
+    list_linear(list, "tokenizer.to_logits", layer_.to_logits);
+    return list.take();
+  }
+
+  StageCost cost(std::int64_t tokens_in) const override {
+    const auto tokens = static_cast<double>(tokens_in),
+               count = static_cast<double>(states_.size(0));
+    Work work = latent_work(latent_sizes(options_), count, tokens);
+    work += ffn_work(width(), hidden(), count);
+    work += stitch_work(tokens);
+    work.weights += 2 * static_cast<double>(layer_.to_logits.weight.numel());
+    return stage_cost(work, work, 0,
+                      latent_elements(latent_sizes(options_), count, tokens) +
+                          ffn_elements(width(), hidden(), count));
+  }
+  std::int64_t tokens_out(std::int64_t) const override { return 0; }
+
+ private:
+  ReadOut layer_;
+  at::Tensor sender_codes_, codes_, states_;
+};
+
+}  // namespace
+}  // namespace m2mkd::nac
+
+namespace m2mkd {
+
+StagePtr make_nac_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
+                               const Surrounding& around, at::TensorOptions tensor) {
+  const bool stitched = options.stitch == StitchRule::always ||
+                        (options.stitch == StitchRule::automatic && options.width != around.width);
+  const auto outer = stitched ? around.width : 0;
+  if (index == 0) return std::make_shared<nac::ReadInForm>(options, shape, outer, tensor);
+  require(around.tokens > 0, "make_nac_distill_form: the tokens of the chain around are not known");
+  if (index + 1 == options.stages())
+    return std::make_shared<nac::ReadOutForm>(options, shape, outer, around.tokens, tensor);
+  return std::make_shared<nac::MediatorForm>(options, shape, index, outer, around.tokens, tensor);
+}
+
+}  // namespace m2mkd

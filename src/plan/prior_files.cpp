@@ -1,0 +1,111 @@
+#include "prior_files.hpp"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+
+namespace m2mkd {
+namespace {
+
+// Everything that the graph and its signatures depend on.
+std::string content(const Job& job) {
+  const auto& n = job.model.nac;
+  std::string text =
+      fmt::format("seed {} nodes {} width {}\n", job.seed, n.mediator_latents, n.signature_width);
+  const auto keys = PriorOptions::keys();
+  for (const auto& key : keys.keys()) text += key.name + " = " + key.print(n.prior) + "\n";
+  return text;
+}
+
+std::filesystem::path file_of(const Job& job, const RunFolder& folder) {
+  return folder.dir / "priors" / (xxh3_hex(content(job)) + ".h5");
+}
+
+void add_report(Attributes& attributes, const GraphReport& report) {
+  attributes["density"] = report.density;
+  attributes["recall"] = report.recall;
+  attributes["false_positives"] = report.false_positives;
+  attributes["kept"] = report.kept;
+  attributes["added"] = report.added;
+  attributes["active"] = report.active;
+  attributes["links_per_row"] = report.links_per_row;
+}
+
+}  // namespace
+
+bool has_prior(const Job& job) {
+  return job.model.model == ModelName::nac && !job.spliced();
+}
+
+FittedPrior fitted_prior(const Job& job, const RunFolder& folder) {
+  const auto path = file_of(job, folder);
+  if (std::filesystem::exists(path)) {
+    const TensorFile file = read_tensor_file(path);
+    return {file.tensors.at(0).second.to(at::kBool), file.tensors.at(1).second};
+  }
+  const auto& n = job.model.nac;
+  FittedPrior prior;
+  prior.graph = draw_graph(n.prior, n.mediator_latents, job.seed);
+  prior.signatures = fit_signatures(n.prior, prior.graph, n.signature_width, job.seed);
+  const GraphReport report = graph_report(n.prior, prior.graph, prior.signatures, n.truncation);
+  log::info(
+      "prior {} over {} mediators, seed {}: density {:.4f}; fitted: recall {:.3f}, false positives "
+      "{:.4f}; active pairs {:.3f}, links per row {:.1f}",
+      enum_name(n.prior.prior), n.mediator_latents, job.seed, report.density, report.recall,
+      report.false_positives, report.active, report.links_per_row);
+  TensorFile file;
+  file.attributes["prior"] = content(job);
+  add_report(file.attributes, report);
+  file.tensors = {{"graph", prior.graph.to(at::kByte)}, {"signatures", prior.signatures}};
+  std::filesystem::create_directories(path.parent_path());
+  write_tensor_file(path, file);
+  return prior;
+}
+
+void fit_priors(const std::vector<const Job*>& jobs, const RunFolder& folder,
+                const Communicator& world) {
+  std::vector<const Job*> missing;
+  for (const Job* job : jobs)
+    if (has_prior(*job) && std::ranges::none_of(missing, [&](const Job* other) {
+          return file_of(*job, folder) == file_of(*other, folder);
+        }))
+      missing.push_back(job);
+  if (missing.empty()) return;
+  for (std::size_t i = 0; i < missing.size(); ++i)
+    if (static_cast<int>(i) % world.size() == world.rank()) fitted_prior(*missing[i], folder);
+  std::vector<double> done{1};
+  world.sum(done);
+}
+
+void start_signatures(const Chain& chain, const Job& job, const RunFolder& folder,
+                      const Communicator& group) {
+  const c10::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state(chain)) {
+    if (name != kMediatorSignatures) continue;
+    if (group.rank() == 0) at::Tensor(tensor).copy_(fitted_prior(job, folder).signatures);
+    group.broadcast(tensor);
+  }
+}
+
+std::optional<PriorStanding> prior_standing(const Job& job, const RunFolder& folder) {
+  const auto module = folder.module(job.name);
+  if (!has_prior(job) || !std::filesystem::exists(file_of(job, folder)) ||
+      !std::filesystem::exists(module))
+    return std::nullopt;
+  const auto trained =
+      read_tensor_file(module, [](const std::string& name) { return name == kMediatorSignatures; });
+  if (trained.tensors.empty()) return std::nullopt;
+  const FittedPrior prior = fitted_prior(job, folder);
+  const auto& n = job.model.nac;
+  const auto report = [&](const at::Tensor& signatures) {
+    return graph_report(n.prior, prior.graph, signatures.to(at::kFloat), n.truncation);
+  };
+  return PriorStanding{report(prior.signatures), report(trained.tensors.front().second)};
+}
+
+}  // namespace m2mkd

@@ -1,0 +1,98 @@
+#pragma once
+// Networks filled by the rule of reference/nac §8: numbers by full state-dict name.
+
+#include <cmath>
+
+#include <m2mkd/nn/models.hpp>
+
+#include "nn/fill_rule.hpp"
+
+namespace m2mkd::test {
+
+/// Value of a published tensor `name` by the first rule that fits.
+inline at::Tensor nac_values(const std::string& name, at::IntArrayRef shape) {
+  const auto ends = [&](const char* end) { return name.ends_with(end); };
+  if (ends("codes_") || ends("signatures_") || ends("grid"))
+    return filled(name, shape, std::sqrt(3.0));
+  if (ends("scale_gain")) return filled(name, shape, 0.05, 0.1);
+  if (ends("code_to_state_logvar.bias")) return at::full(shape, -2000.0, at::kDouble);
+  if (ends("bandwidth")) return filled(name, shape, 0.1, 1);
+  if (shape.size() >= 2) {
+    std::int64_t per_row = 1;
+    for (std::size_t i = 1; i < shape.size(); ++i) per_row *= shape[i];
+    return filled(name, shape, 1 / std::sqrt(static_cast<double>(per_row)));
+  }
+  if (ends("gamma") || ends("norm.weight") || ends("downsample_layers.0.1.weight") ||
+      ends("downsample_layers.1.0.weight"))
+    return filled(name, shape, 0.1, 1);
+  return filled(name, shape, 0.1);
+}
+
+/// The model of the published Tiny-ImageNet configurations, with plain softmax pooling.
+inline ModelOptions nac_tiny() {
+  ModelOptions o;
+  o.model = ModelName::nac;
+  o.width = 384;
+  o.heads = 6;
+  o.patch = 4;
+  o.depths.assign(10, 1);
+  o.mlp_ratio = 2;
+  o.drop_path = 0.1;
+  o.nac.pooling = Pooling::softmax;
+  return o;
+}
+inline ModelOptions nac_imagenet() {
+  ModelOptions o = nac_tiny();
+  o.width = 512;
+  o.heads = 8;
+  o.mlp_ratio = 1;
+  o.nac.input_latents = 192;
+  o.nac.mediator_latents = 768;
+  o.nac.prior.prior_edges = 6;
+  return o;
+}
+inline const ImageShape kTinyImages{3, 64, 200}, kImageNetImages{3, 224, 1000};
+
+/// Small enough for finite differences.
+inline ModelOptions nac_small() {
+  ModelOptions o = nac_tiny();
+  o.width = 16;
+  o.heads = 2;
+  o.patch = 2;
+  o.depths.assign(4, 1);
+  o.nac.input_latents = 3;
+  o.nac.mediator_latents = 8;
+  o.nac.output_latents = 4;
+  o.nac.signature_width = 6;
+  o.nac.position_width = 4;
+  o.nac.tokenizer_depths = {1, 1};
+  o.nac.prior.prior_clusters = 2;
+  return o;
+}
+inline const ImageShape kSmallImages{1, 12, 5};
+
+inline void fill_nac(const Stage& stage) {
+  for (const auto& [name, tensor] : stage.state())
+    at::Tensor(tensor).copy_(nac_values(name, tensor.sizes()));
+}
+
+inline Chain filled_nac(const ModelOptions& options, const ImageShape& shape,
+                        at::ScalarType type = at::kDouble) {
+  Chain chain = make_chain(options, shape, 0, "student", type);
+  for (const auto& stage : chain.stages) fill_nac(*stage);
+  fill_nac(*chain.shared);
+  return chain;
+}
+
+inline at::Tensor nac_input(const std::string& name, at::IntArrayRef shape) {
+  return filled(name, shape, std::sqrt(3.0));
+}
+
+/// The leaf tensor whose name ends so.
+inline at::Tensor leaf(const Chain& chain, const std::string& end) {
+  for (const auto& parameter : parameters(chain))
+    if (parameter.name.ends_with(end)) return parameter.tensor;
+  throw std::logic_error("no parameter ends with " + end);
+}
+
+}  // namespace m2mkd::test
