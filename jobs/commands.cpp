@@ -118,9 +118,11 @@ const std::vector<Command>& commands() {
       {"report",
        "the comparison of one or several runs",
        "m2mkd report RUN_DIR... [--json]\n\n"
-       "The table of one run; for several, per method mean and standard deviation, and the "
-       "difference to the first method over\n"
-       "pairs of the same seed with its 95 % interval (Student's t).\n\n"
+       "The table of one run; for several, or one with run.seeds, per method (and prior) mean and "
+       "standard deviation, and the\n"
+       "difference to the first method over pairs of the same seed and prior with its 95 % "
+       "interval "
+       "(Student's t).\n\n"
        "  --json            all numbers, those of each run among them\n",
        {},
        {"json"},

@@ -12,8 +12,6 @@ namespace m2mkd {
 
 namespace {
 
-const std::string methods_prefix = "methods/";
-
 // Settings that repetitions share, as "[section] line": without what they are called and which seed
 // they have.
 std::set<std::string> shared_settings(const RunSummary& run) {
@@ -25,7 +23,8 @@ std::set<std::string> shared_settings(const RunSummary& run) {
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with('['))
       section = line;
-    else if (!line.empty() && section != "[run]" && section != "[seed]" && section != "[machine]")
+    else if (!line.empty() && !line.starts_with('#') && section != "[run]" &&
+             !section.starts_with("[seed") && section != "[machine]")
       settings.insert(section + " " + line);
   }
   return settings;
@@ -46,53 +45,102 @@ void warn_of_other_settings(const std::vector<RunSummary>& runs,
   }
 }
 
-void warn_of_equal_seeds(const std::vector<RunSummary>& runs, const std::string& method,
-                         std::vector<std::string>& warnings) {
-  std::map<std::int64_t, int> count;
-  for (const auto& run : runs)
-    if (!std::isnan(run.number(method, "acc1")) && ++count[run.seed] == 2)
-      warnings.push_back(fmt::format(
-          "{}: seed {} occurs more than once: these runs are no independent repetitions", method,
-          run.seed));
+// All seeds that a training depends on, as far as they may differ between repetitions: run.seed,
+// and of run.seeds.
+using Seeds = std::pair<std::int64_t, std::int64_t>;
+
+std::string seeds_text(const Seeds& seeds) {
+  return seeds.second < 0
+             ? fmt::format("seed {}", seeds.first)
+             : fmt::format("seed {} (of run.seeds, run.seed = {})", seeds.second, seeds.first);
 }
 
-// acc1 of `method` minus that of `first`: within a run, or else with the only other run of the same
-// seed that has it.
-std::vector<double> differences(const std::vector<RunSummary>& runs, const std::string& method,
-                                const std::string& first) {
-  std::vector<double> values;
-  for (const auto& run : runs) {
-    const double own = run.number(method, "acc1");
-    double other = run.number(first, "acc1");
-    if (std::isnan(own)) continue;
-    if (std::isnan(other)) {
-      const auto fits = [&](const RunSummary& r) {
-        return r.seed == run.seed && !std::isnan(r.number(first, "acc1"));
-      };
-      if (std::ranges::count_if(runs, fits) == 1)
-        other = std::ranges::find_if(runs, fits)->number(first, "acc1");
+/// One training of a method.
+struct Training {
+  Repetition repetition;
+  Seeds seeds;
+  MethodRow row;
+};
+
+std::vector<Training> trainings(const std::vector<RunSummary>& runs) {
+  std::vector<Training> all;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    for (auto& row : method_rows(runs[i].table)) {
+      const bool of_all = row.seed >= 0 && runs[i].seeds_of == enum_name(SeedsOf::all);
+      const Seeds seeds = of_all ? Seeds{row.seed, -1} : Seeds{runs[i].seed, row.seed};
+      const Repetition repetition{i, row.seed};
+      if (!std::isnan(row.number("acc1"))) all.push_back({repetition, seeds, std::move(row)});
     }
-    if (!std::isnan(other)) values.push_back(own - other);
+  return all;
+}
+
+using Trainings = std::vector<const Training*>;
+
+Trainings select(const std::vector<Training>& all, const std::string& method,
+                 const std::string& prior) {
+  Trainings some;
+  for (const auto& training : all)
+    if (training.row.method == method && training.row.prior == prior) some.push_back(&training);
+  return some;
+}
+
+void warn_of_equal_seeds(const std::string& name, const Trainings& some,
+                         std::vector<std::string>& warnings) {
+  std::map<Seeds, int> count;
+  for (const auto* training : some)
+    if (++count[training->seeds] == 2)
+      warnings.push_back(
+          fmt::format("{}: {} occurs more than once: these runs are no independent repetitions",
+                      name, seeds_text(training->seeds)));
+}
+
+// acc1 of `some` minus that of `first`: in the same repetition, or else with the only other
+// training of the same seeds.
+std::vector<double> differences(const Trainings& some, const Trainings& first) {
+  std::vector<double> values;
+  for (const auto* own : some) {
+    Trainings partners;
+    for (const auto* other : first)
+      if (other->repetition == own->repetition) partners = {other};
+    if (partners.empty())
+      std::ranges::copy_if(first, std::back_inserter(partners),
+                           [&](const Training* other) { return other->seeds == own->seeds; });
+    if (partners.size() == 1)
+      values.push_back(own->row.number("acc1") - partners.front()->row.number("acc1"));
   }
   return values;
 }
 
+MethodComparison compare(const Trainings& some, const Trainings& first,
+                         const std::vector<Repetition>& repetitions) {
+  const MethodRow& row = some.front()->row;
+  const auto name = [](const std::string& method, const std::string& prior) {
+    return prior.empty() ? method : method + "_" + prior;
+  };
+  MethodComparison result;
+  result.method = row.method;
+  result.prior = row.prior;
+  result.name = name(row.method, row.prior);
+  if (!first.empty()) result.to = name(first.front()->row.method, row.prior);
+  for (const auto& repetition : repetitions) {
+    const auto it = std::ranges::find(some, repetition, &Training::repetition);
+    result.acc1s.push_back(it == some.end() ? std::nan("") : (*it)->row.number("acc1"));
+  }
+  const auto mean = [&](const char* attribute) {
+    std::vector<double> values;
+    for (const auto* training : some) values.push_back(training->row.number(attribute));
+    return mean_of(values);
+  };
+  result.acc1 = mean("acc1");
+  result.assembled = mean("acc1_assembled");
+  result.time_ratio = mean("time_ratio");
+  result.flops_ratio = mean("flops_ratio");
+  result.flops_ratio_all = mean("flops_ratio_all");
+  result.difference = mean_of(differences(some, first));
+  return result;
+}
+
 }  // namespace
-
-std::vector<std::string> RunSummary::methods() const {
-  std::vector<std::string> names;
-  for (const auto& group : table.groups)
-    if (group.path.starts_with(methods_prefix))
-      names.push_back(group.path.substr(methods_prefix.size()));
-  return names;
-}
-
-double RunSummary::number(const std::string& method, const std::string& name) const {
-  const auto* group = table.find(methods_prefix + method);
-  return group == nullptr || !group->attributes.contains(name)
-             ? std::nan("")
-             : number_attribute(group->attributes, name);
-}
 
 RunSummary read_run_summary(const std::filesystem::path& dir) {
   const auto path = dir / "summary.h5";
@@ -103,33 +151,30 @@ RunSummary read_run_summary(const std::filesystem::path& dir) {
         "'{}' has no summary.h5 [it is written when all jobs of a run are finished]: m2mkd status "
         "{} tells how far it is",
         dir.string(), dir.string());
-  RunSummary run{dir, 0, read_table_file(path)};
-  run.seed = integer_attribute(run.table.attributes, "seed");
+  RunSummary run{dir, 0, "", read_table_file(path)};
+  const auto& attributes = run.table.attributes;
+  run.seed = integer_attribute(attributes, "seed");
+  if (attributes.contains("seeds_of")) run.seeds_of = text_attribute(attributes, "seeds_of");
   return run;
 }
 
 Comparison compare_runs(const std::vector<RunSummary>& runs) {
   Comparison result;
-  std::vector<std::string> names;
-  for (const auto& run : runs)
-    for (const auto& name : run.methods())
-      if (std::ranges::count(names, name) == 0) names.push_back(name);
-  for (const auto& name : names) {
-    MethodComparison method{name, {}, {}, {}, {}, {}, {}, {}};
-    const auto values = [&](const char* attribute) {
-      std::vector<double> all;
-      for (const auto& run : runs) all.push_back(run.number(name, attribute));
-      return all;
+  const auto all = trainings(runs);
+  std::vector<std::pair<std::string, std::string>> rows;  // method and prior
+  for (const auto& training : all) {
+    const auto add_once = [](auto& list, const auto& item) {
+      if (std::ranges::count(list, item) == 0) list.push_back(item);
     };
-    method.acc1s = values("acc1");
-    method.acc1 = mean_of(method.acc1s);
-    method.assembled = mean_of(values("acc1_assembled"));
-    method.time_ratio = mean_of(values("time_ratio"));
-    method.flops_ratio = mean_of(values("flops_ratio"));
-    method.flops_ratio_all = mean_of(values("flops_ratio_all"));
-    method.difference = mean_of(differences(runs, name, names.front()));
-    result.methods.push_back(std::move(method));
-    warn_of_equal_seeds(runs, name, result.warnings);
+    add_once(rows, std::pair(training.row.method, training.row.prior));
+    add_once(result.repetitions, training.repetition);
+  }
+  std::ranges::sort(result.repetitions, {}, &Repetition::run);
+  for (const auto& [method, prior] : rows) {
+    const auto some = select(all, method, prior);
+    result.methods.push_back(
+        compare(some, select(all, rows.front().first, prior), result.repetitions));
+    warn_of_equal_seeds(result.methods.back().name, some, result.warnings);
   }
   warn_of_other_settings(runs, result.warnings);
   return result;

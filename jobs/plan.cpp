@@ -79,12 +79,14 @@ nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, in
 }
 
 std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int ranks) {
-  std::string text = fmt::format("{:<28}{:>13}{:>13}{:>11}{:>9}{:>10}\n", "job", "parameters",
-                                 "trained", "GF/image", "steps", "PFLOP");
+  std::size_t width = 28;
+  for (const auto& job : list.jobs) width = std::max(width, job.name.size() + 1);
+  std::string text = fmt::format("{:<{}}{:>13}{:>13}{:>11}{:>9}{:>10}\n", "job", width,
+                                 "parameters", "trained", "GF/image", "steps", "PFLOP");
   double disk = 0, seconds = 0;
   for (const auto& job : list.jobs) {
     const auto& c = job.cost;
-    text += fmt::format("{:<28}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name,
+    text += fmt::format("{:<{}}{:>13}{:>13}{:>11.4g}{:>9}{:>10.4g}\n", job.name, width,
                         c.chain.parameters(), c.trainable, c.train.executed * 1e-9, c.steps,
                         c.train.executed * c.images * 1e-15);
     disk += job_disk(job);

@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 
-#include "cell.hpp"
 #include "command.hpp"
 #include "file_json.hpp"
 #include "run_status.hpp"
@@ -34,7 +34,7 @@ std::string state_text(const JobStatus& job) {
 std::string job_line(const JobStatus& job) {
   const std::string steps =
       std::isnan(job.step) ? "-" : fmt::format("{:.0f}/{:.0f}", job.step, job.steps);
-  return fmt::format("{:<28}{:<15}{}{:>15}{}{}{}{:>10}  {}{}\n", job.job, state_text(job),
+  return fmt::format("{:<27} {:<15}{}{:>15}{}{}{}{:>10}  {}{}\n", job.job, state_text(job),
                      cell(job.epoch, "{:.2f}", 8), steps, cell(job.loss, "{:.4f}", 9),
                      cell(job.acc1, "{:.2f}", 8), cell(job.images_per_s, "{:.0f}", 10),
                      std::isnan(job.eta_seconds) ? "-" : duration_text(job.eta_seconds),
@@ -110,7 +110,7 @@ ExitCode status_command(const CommandLine& line) {
     print_json(status_json(run));
     return ExitCode::finished;
   }
-  fmt::print("{:<28}{:<15}{:>8}{:>15}{:>9}{:>8}{:>10}{:>10}  {}\n", "job", "state", "epoch", "step",
+  fmt::print("{:<27} {:<15}{:>8}{:>15}{:>9}{:>8}{:>10}{:>10}  {}\n", "job", "state", "epoch", "step",
              "loss", "acc1 %", "images/s", "left", "written");
   for (const auto& job : run.jobs) std::fputs(job_line(job).c_str(), stdout);
   std::fputs(closing_lines(run).c_str(), stdout);

@@ -1,7 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include <m2mkd/base/cell.hpp>
+#include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
+
+#include "sweep_table.hpp"
 
 namespace m2mkd {
 
@@ -14,12 +18,6 @@ double number(const Attributes& attributes, const std::string& name) {
     return static_cast<double>(*integer);
   const auto* value = std::get_if<double>(&it->second);
   return value != nullptr ? *value : std::nan("");
-}
-
-std::string cell(double value, const char* format, int width) {
-  return fmt::format(
-      "{:>{}}", std::isnan(value) ? std::string("-") : fmt::format(fmt::runtime(format), value),
-      width);
 }
 
 std::string accuracy_row(const std::string& name, double acc1, double error) {
@@ -57,16 +55,16 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
   std::string text;
   const double meta = number(summary.attributes, "pretrain_acc1"),
                teacher = number(summary.attributes, "finetune_acc1");
-  const TableGroup* e2e = summary.find("methods/e2e");
-  if (e2e != nullptr && !std::isnan(teacher)) {
-    const double student = number(e2e->attributes, "acc1");
+  std::vector<double> students;
+  for (const auto& row : method_rows(summary))
+    if (row.method == "e2e") students.push_back(row.number("acc1"));
+  if (const double student = mean_of(students).mean; !std::isnan(student + teacher))
     if (teacher < student + 2.0)
       text += fmt::format(
           "warning: the teacher ({:.2f}) is not 2 points better than e2e ({:.2f}): this run cannot "
           "decide whether "
           "distillation helps\n",
           teacher, student);
-  }
   for (const auto& row : rows)
     if (row.name.ends_with("teacher") && !std::isnan(meta))
       for (std::size_t i = 0; i < row.acc1.size(); ++i)
@@ -79,31 +77,32 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
                   ? ": its stages do not share the meta's features; where the teacher is given, "
                     "incubate.from_teacher = true incubates them shortly"
                   : "");
-  for (const auto& group : summary.groups)
-    if (group.path.starts_with("methods/"))
-      if (const double share = number(group.attributes, "smallest_expert_share"); share < 1.0)
-        text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
-                            group.path.substr(8), share);
+  for (const auto& row : method_rows(summary))
+    if (const double share = row.number("smallest_expert_share"); share < 1.0)
+      text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
+                          row.name, share);
   return text;
 }
 
 }  // namespace
 
 std::string comparison_table(const TableFile& summary) {
-  std::string text = fmt::format("\n{:<14}{:>8} {:>6}{:>8}{:>8}{:>11}{:>12}{:>9}{:>7}{:>7}{:>7}\n",
-                                 "method", "acc1 %", "±se", "acc5 %", "loss", "assembled",
+  const auto methods = method_rows(summary);
+  std::size_t width = 14;
+  for (const auto& row : methods) width = std::max(width, row.name.size() + 1);
+  std::string text = fmt::format("\n{:<{}}{:>8} {:>6}{:>8}{:>8}{:>11}{:>12}{:>9}{:>7}{:>7}{:>7}\n",
+                                 "method", width, "acc1 %", "±se", "acc5 %", "loss", "assembled",
                                  "parameters", "seconds", "time", "FLOPs", "all");
-  for (const auto& group : summary.groups) {
-    if (!group.path.starts_with("methods/")) continue;
-    const auto& a = group.attributes;
-    text += fmt::format(
-        "{:<14}{} ±{}{}{}{}{}{}{}{}{}\n", group.path.substr(8),
-        cell(number(a, "acc1"), "{:.2f}", 8), cell(number(a, "acc1_standard_error"), "{:.2f}", 5),
-        cell(number(a, "acc5"), "{:.2f}", 8), cell(number(a, "loss"), "{:.4f}", 8),
-        cell(number(a, "acc1_assembled"), "{:.2f}", 11),
-        cell(number(a, "parameters"), "{:.0f}", 12), cell(number(a, "seconds"), "{:.1f}", 9),
-        cell(number(a, "time_ratio"), "{:.2f}", 7), cell(number(a, "flops_ratio"), "{:.2f}", 7),
-        cell(number(a, "flops_ratio_all"), "{:.2f}", 7));
+  for (const auto& row : methods) {
+    const auto number = [&](const char* format, const char* name, int cell_width) {
+      return cell(row.number(name), format, cell_width);
+    };
+    text += fmt::format("{:<{}}{} ±{}{}{}{}{}{}{}{}{}\n", row.name, width,
+                        number("{:.2f}", "acc1", 8), number("{:.2f}", "acc1_standard_error", 5),
+                        number("{:.2f}", "acc5", 8), number("{:.4f}", "loss", 8),
+                        number("{:.2f}", "acc1_assembled", 11), number("{:.0f}", "parameters", 12),
+                        number("{:.1f}", "seconds", 9), number("{:.2f}", "time_ratio", 7),
+                        number("{:.2f}", "flops_ratio", 7), number("{:.2f}", "flops_ratio_all", 7));
   }
   text += "\n";
   const auto& a = summary.attributes;
@@ -125,6 +124,7 @@ std::string comparison_table(const TableFile& summary) {
       "over e2e's;\nall: FLOPs with the teacher. ±se: standard error from the number of test "
       "images alone. assembled: before any "
       "end-to-end training.\n";
+  text += sweep_table(summary);
   text += warnings(summary, rows);
   const auto note = a.find("note");
   if (note != a.end())

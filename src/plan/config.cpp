@@ -14,7 +14,7 @@ namespace {
 const std::vector<std::string> phases{"pretrain", "incubate", "finetune", "distill", "final"};
 const std::vector<std::string> overridable{"init",     "meta",    "teacher",  "student",
                                            "hybrid",   "train",   "pretrain", "incubate",
-                                           "finetune", "distill", "final"};
+                                           "finetune", "distill", "final",    "seed"};
 
 // "method.kd.final.start" → {"kd", "final.start"}; empty when the key is not a method's.
 std::pair<std::string, std::string> method_key(const std::string& key) {
@@ -51,7 +51,7 @@ std::vector<Context> Config::chain(const Context& context) const {
   std::vector<Context> contexts;
   for (Context c = context; !c.empty() && std::ranges::count(contexts, c) == 0;) {
     contexts.push_back(c);
-    const Setting* base = settings_.find("method." + c + ".base");
+    const Setting* base = resolved_.find("method." + c + ".base");
     c = base != nullptr ? base->value : "";
   }
   return contexts;
@@ -71,7 +71,7 @@ Lookup Config::lookup(const std::string& section, const Context& context,
   }
   return [this, prefixes](std::string_view name) -> const Setting* {
     for (const auto& prefix : prefixes)
-      if (const Setting* setting = settings_.find(prefix + std::string(name))) return setting;
+      if (const Setting* setting = resolved_.find(prefix + std::string(name))) return setting;
     return nullptr;
   };
 }
@@ -130,9 +130,25 @@ std::vector<std::string> Config::methods() const {
 
 void Config::validate(std::vector<std::string>& problems) {
   const auto known = methods();
+  resolved_ = settings_;
+  run_keys().read(run, lookup("run", "", {}), problems);
+  std::vector<std::string> compared;
+  for (const auto& method : run.methods)
+    if (std::ranges::count(known, method) > 0)
+      compared.push_back(method);
+    else
+      problems.push_back("run.methods: unknown method '" + method +
+                         "'; known: " + print_value(known));
+  add_variants(compared);
+  add_repeated_contexts({""});
   auto contexts = known;
-  const auto teachers = teacher_names(settings_, known);
+  for (const auto& [name, variant] : made_) contexts.push_back(name);
+  const auto teachers = teacher_names(settings_, contexts);
+  add_repeated_contexts(teachers);
+  check_variants(known, problems);
+  contexts = known;
   contexts.insert(contexts.end(), teachers.begin(), teachers.end());
+  for (const auto& [name, variant] : made_) contexts.push_back(name);
 
   std::map<std::string, std::vector<std::string>> qualifiers;
   for (const auto& section : overridable) qualifiers[section] = contexts;
@@ -180,21 +196,20 @@ void Config::validate(std::vector<std::string>& problems) {
     parse(incubate_keys(), "incubate", false);
     parse(distill_keys(), "distill", false);
     const auto check_method = [&](const char* key, const std::string& other) {
-      if (!other.empty() && std::ranges::count(known, other) == 0)
+      if (!other.empty() && std::ranges::count(known, other) == 0 && !made_.contains(other))
         problems.push_back(std::string(key) + " = " + other +
                            ": no such method; near: " + nearest(other, known));
     };
     check_method("finetune.flops_of", parse(finetune_keys(), "finetune", false).flops_of);
     check_method("final.flops_of", parse(final_keys(), "final", false).flops_of);
     parse(hybrid_keys(), "hybrid", false);
+    parse(seed_keys(), "seed", false);
     if (c.empty()) {
       GlobalOptions global;
       global_keys().read(
           global, [&](std::string_view name) { return settings_.find(name); }, problems);
       parse(compat_keys(), "compat", false);
-      run = parse(run_keys(), "run", false);
       machine = parse(machine_keys(), "machine", false);
-      seeds_ = parse(seed_keys(), "seed", false);
     }
   }
   // A [teacher.NAME] that no pair uses is most likely a misspelt method.
@@ -211,10 +226,6 @@ void Config::validate(std::vector<std::string>& problems) {
     DataOptions options;
     DataOptions::keys().read(options, lookup("data", phase, {}), problems);
   }
-  for (const auto& method : run.methods)
-    if (std::ranges::count(known, method) == 0)
-      problems.push_back("run.methods: unknown method '" + method +
-                         "'; known: " + print_value(known));
   throw_problems(std::move(problems));
 }
 
@@ -248,30 +259,17 @@ HybridOptions Config::hybrid(const Context& context) const {
   return read_section(hybrid_keys(), "hybrid", context);
 }
 
-std::uint64_t Config::seed(Phase phase, bool student) const {
-  std::int64_t seed = -1;
-  switch (phase) {
-    case Phase::pretrain:
-      seed = student ? seeds_.final : seeds_.pretrain;
-      break;
-    case Phase::incubate:
-      seed = student ? seeds_.distill : seeds_.teacher;
-      break;
-    case Phase::finetune:
-      seed = seeds_.teacher;
-      break;
-    case Phase::distill:
-      seed = seeds_.distill;
-      break;
-    case Phase::final:
-      seed = seeds_.final;
-      break;
-  }
+std::uint64_t Config::seed(Phase phase, bool student, const Context& context) const {
+  const auto seeds = read_section(seed_keys(), "seed", context);
+  std::int64_t seed = seeds.final;
+  if (phase == Phase::finetune || (phase == Phase::incubate && !student)) seed = seeds.teacher;
+  if (phase == Phase::distill || (phase == Phase::incubate && student)) seed = seeds.distill;
+  if (phase == Phase::pretrain && !student) seed = seeds.pretrain;
   return static_cast<std::uint64_t>(seed < 0 ? run.seed : seed);
 }
 
 std::string Config::text() const {
-  return schema().resolved(settings_);
+  return schema().resolved(settings_) + variants_comment();
 }
 
 std::string Config::defaults_text() {

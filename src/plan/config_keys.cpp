@@ -1,8 +1,28 @@
 #include "config_keys.hpp"
 
+#include <algorithm>
+
 #include <m2mkd/nn/weights.hpp>
 
 namespace m2mkd {
+
+namespace {
+
+template <class T>
+std::string repetition(const std::vector<T>& list) {
+  for (auto item = list.begin(); item != list.end(); ++item)
+    if (std::find(list.begin(), item, *item) != item)
+      return "'" + print_value(*item) + "' stands there twice";
+  return {};
+}
+
+std::string seeds_complaint(const std::vector<std::int64_t>& seeds) {
+  if (std::ranges::any_of(seeds, [](std::int64_t seed) { return seed < 0; }))
+    return "seeds must be at least 0";
+  return repetition(seeds);
+}
+
+}  // namespace
 
 Keys<GlobalOptions> global_keys() {
   using O = GlobalOptions;
@@ -28,7 +48,20 @@ Keys<RunOptions> run_keys() {
   k.add("dir", &O::dir, "run directory; empty: results/<config name>");
   k.add("seed", &O::seed, "seed of all phases unless [seed] says otherwise",
         at_least<std::int64_t>(0));
-  k.add("methods", &O::methods, "methods to run and compare");
+  k.add<std::vector<std::string>>("methods", &O::methods, "methods to run and compare",
+                                  repetition<std::string>);
+  k.add<std::vector<Prior>>("priors", &O::priors,
+                            "nac: run every method with each of these graph priors; empty: with "
+                            "student.prior alone",
+                            repetition<Prior>);
+  k.add<std::vector<std::int64_t>>(
+      "seeds", &O::seeds,
+      "repeat every method with each of these seeds; empty: once, with "
+      "run.seed",
+      seeds_complaint);
+  k.add("seeds_of", &O::seeds_of,
+        "what run.seeds repeats: final (the end-to-end phase; everything before it is shared), or "
+        "all");
   k.add("jobs", &O::jobs, "run only these jobs (distill.2, or a phase: distill); empty: all");
   k.add("threads", &O::threads, "threads per rank; 0: cores of the host divided by its ranks",
         at_least<std::int64_t>(0));
@@ -141,7 +174,7 @@ const Schema& schema() {
     s.section("", "For everything; these keys stand before all sections", global_keys());
     s.section("compat", "What the published Python's ranks decide", compat_keys());
     s.section("run", "What to run and where", run_keys());
-    s.section("seed", "Seeds of the phases", seed_keys());
+    s.section("seed", "Seeds of the phases", seed_keys(), {}, true);
     s.section("init", "Weights that are given rather than trained", init_keys(), {}, true);
     s.section("data", "Images, for all phases; [data.distill] overrides for one",
               DataOptions::keys(), {}, true);

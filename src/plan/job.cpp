@@ -18,12 +18,27 @@ void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& 
       lines.insert(prefix + key.name + " = " + key.print(options));
 }
 
-// Keys that do not change what the network is in this place.
+// Keys that this network does not depend on, in its distill form or as a whole.
+std::vector<std::string> unused_keys(ModelName model, bool distill_form) {
+  std::vector<std::string> keys;
+  const auto leave_out = [&](const std::vector<std::string>& more) {
+    keys.insert(keys.end(), more.begin(), more.end());
+  };
+  if (model != ModelName::vmoe)
+    leave_out({"moe_blocks", "experts", "top_k", "expert_init", "gate_bias", "balance_loss"});
+  if (model != ModelName::nac) leave_out(nac_keys());
+  if (model == ModelName::nac) {
+    leave_out({"keep_stitches", "stitch_norm", "qkv_bias", "norm_eps"});
+    if (distill_form) leave_out(nac_full_model_keys());
+  }
+  return keys;
+}
+
+// `without`: further keys that do not change what the network is in this place.
 void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model,
-               std::vector<std::string> without = {}) {
-  if (model.model == ModelName::vit)
-    without.insert(without.end(),
-                   {"moe_blocks", "experts", "top_k", "expert_init", "gate_bias", "balance_loss"});
+               bool distill_form = false, std::vector<std::string> without = {}) {
+  const auto unused = unused_keys(model.model, distill_form);
+  without.insert(without.end(), unused.begin(), unused.end());
   add_keys(lines, prefix, model, ModelOptions::keys(), without);
 }
 
@@ -77,8 +92,9 @@ std::string Job::identity() const {
   add("stage", stage);
   add("seed", seed);
   // Stitches are in every distill form by its own rule, whether the full student keeps them or not.
-  add_model(lines, "network.", model, {spliced() ? "keep_stitches" : "stitch"});
-  if (spliced() || model.keep_stitches) add_model(lines, "meta.", meta);
+  add_model(lines, "network.", model, spliced(), {spliced() ? "keep_stitches" : "stitch"});
+  const bool keeps_stitches = model.keep_stitches && model.model != ModelName::nac;
+  if (spliced() || keeps_stitches) add_model(lines, "meta.", meta);
   add_source("from.meta", meta_weights);
   for (std::size_t i = 0; i < parts.size(); ++i)
     add_source("from.part." + std::to_string(i), parts[i]);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/cost.hpp>
@@ -68,7 +69,7 @@ TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& j
   // "teacher" has the method's own settings; a further teacher is a context of its own, with its
   // own meta.
   const bool main = teacher_name == "teacher";
-  const Context own = main ? job.context : teacher_name;
+  const Context own = main ? job.context : config_.alike(teacher_name, job.context);
   TeacherSource source;
   source.name = teacher_name;
   source.model = config_.model("teacher", own);
@@ -162,7 +163,7 @@ const Job& Recipe::job(const Row& row, const Context& context) {
   if (!shapes_.contains(row.phase)) shapes_[row.phase] = data_shape(job.data, problems_);
   job.shape = shapes_[row.phase];
   job.hybrid = config_.hybrid(context);
-  job.seed = config_.seed(row.phase, row.role == Role::student);
+  job.seed = config_.seed(row.phase, row.role == Role::student, context);
   job.name = std::string(enum_name(row.phase)) + (context.empty() ? "" : "." + context) +
              (row.stage < 0 ? "" : "." + std::to_string(row.stage));
   if (job.spliced()) place_ramp(job);
@@ -176,8 +177,10 @@ Context Recipe::canonical(const Row& row, const Context& context) {
   job(row, context);
   auto& candidates = asked_[row];
   const bool of_methods = row.role == Role::student && row.phase != Phase::distill;
-  if (candidates.empty() && !of_methods) candidates.emplace_back();
-  if (std::ranges::count(candidates, context) == 0) candidates.push_back(context);
+  auto more = config_.plainer(context, !of_methods);
+  more.push_back(context);
+  for (const auto& candidate : more)
+    if (std::ranges::count(candidates, candidate) == 0) candidates.push_back(candidate);
   for (const auto& candidate : std::vector<Context>(candidates)) {
     if (candidate == context) break;
     job(row, candidate);
@@ -220,14 +223,16 @@ double teacher_flops(const JobList& list, const std::string& method) {
 void match_flops(const Config& config, Job& job, JobList list, std::vector<std::string>& problems) {
   const bool whole_method = job.phase == Phase::final;
   if (!whole_method && job.phase != Phase::finetune) return;
-  const std::string other =
+  const std::string named =
       whole_method ? config.final(job.context).flops_of : config.finetune(job.context).flops_of;
-  if (other.empty()) return;
+  if (named.empty()) return;
+  const Context other = config.alike(named, job.context);
   if (!list.needs.contains(other)) {
     Recipe recipe(config, problems);
+    const std::size_t known = list.jobs.size();
     recipe.add({Phase::final, Role::student, -1}, other, list, list.needs[other]);
     if (!problems.empty()) return;
-    for (auto& j : list.jobs) j.cost = job_cost(j);
+    for (auto& j : std::span(list.jobs).subspan(known)) j.cost = job_cost(j);
   }
   const double per_epoch =
       job.cost.train.executed * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
@@ -248,8 +253,8 @@ JobList make_jobs(const Config& config) {
   JobList list;
   std::vector<std::string> problems;
   Recipe recipe(config, problems);
-  for (const auto& method : config.run.methods)
-    recipe.add({Phase::final, Role::student, -1}, method, list, list.needs[method]);
+  for (const auto& variant : config.variants())
+    recipe.add({Phase::final, Role::student, -1}, variant.name, list, list.needs[variant.name]);
   if (!problems.empty()) {
     std::ranges::sort(problems);
     problems.erase(std::ranges::unique(problems).begin(), problems.end());

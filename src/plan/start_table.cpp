@@ -68,8 +68,12 @@ void print_start_table(const Session& session, const Config& config, const JobLi
   log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes",
             shape.train_images, shape.validation_images, shape.test_images, shape.channels,
             shape.image_size, shape.image_size, shape.classes);
-  log::info("run        {}; seed {}; methods {}", config.run.dir.string(), config.run.seed,
-            print_value(config.run.methods));
+  const auto swept = [](const char* what, const auto& values) {
+    return values.empty() ? std::string() : fmt::format("; {} {}", what, print_value(values));
+  };
+  log::info("run        {}; seed {}; methods {}{}{}", config.run.dir.string(), config.run.seed,
+            print_value(config.run.methods), swept("priors", config.run.priors),
+            swept("seeds", config.run.seeds));
 }
 
 void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks,

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
 
 namespace m2mkd {
@@ -37,10 +39,15 @@ double sum(const JobList& list, const Finished& finished, const std::string& met
   return total;
 }
 
-TableGroup method_group(const JobList& list, const Finished& finished, const std::string& method) {
+TableGroup method_group(const JobList& list, const Finished& finished, const Config& config,
+                        const Variant& variant) {
+  const std::string& method = variant.name;
   const std::string final = list.needs.at(method).back();
   TableGroup group{"methods/" + method, {}, {}};
   auto& a = group.attributes;
+  a["method"] = variant.base;
+  if (!variant.prior.empty()) a["prior"] = variant.prior;
+  if (variant.seed >= 0) a["seed"] = variant.seed;
   for (const auto* name : {"acc1", "acc5", "loss", "acc1_standard_error"})
     a[name] = number(finished, final, name);
   a["acc1_assembled"] = number(finished, final, "start_acc1");
@@ -51,14 +58,15 @@ TableGroup method_group(const JobList& list, const Finished& finished, const std
   a["images"] = sum(list, finished, method, "images", false);
   if (finished.at(final).contains("smallest_expert_share"))
     a["smallest_expert_share"] = number(finished, final, "smallest_expert_share");
-  if (finished.contains("final.e2e")) {
+  const Context e2e = config.alike("e2e", method);
+  if (const auto end_to_end = finished.find("final." + e2e); end_to_end != finished.end()) {
     a["time_ratio"] =
-        std::get<double>(a["rank_seconds"]) / sum(list, finished, "e2e", "rank_seconds", false);
-    a["flops_ratio"] = std::get<double>(a["flops"]) / sum(list, finished, "e2e", "flops", false);
+        std::get<double>(a["rank_seconds"]) / sum(list, finished, e2e, "rank_seconds", false);
+    a["flops_ratio"] = std::get<double>(a["flops"]) / sum(list, finished, e2e, "flops", false);
     a["flops_ratio_all"] =
-        sum(list, finished, method, "flops", true) / sum(list, finished, "e2e", "flops", true);
+        sum(list, finished, method, "flops", true) / sum(list, finished, e2e, "flops", true);
     a["extra_parameters"] = std::get<std::int64_t>(a["parameters"]) -
-                            integer_attribute(finished.at("final.e2e"), "trainable_parameters");
+                            integer_attribute(end_to_end->second, "trainable_parameters");
   }
   return group;
 }
@@ -139,7 +147,39 @@ TableGroup timeline_group(const JobList& list, const Finished& finished) {
            {"end", ends}}};
 }
 
+// Accuracy of the meta model or of the teacher; the mean where seeds repeat it.
+void add_common(Attributes& attributes, const std::string& phase, const Finished& finished,
+                const Config& config) {
+  std::set<std::string> jobs{phase};
+  for (const auto& variant : config.variants())
+    if (const Context shared = config.alike("", variant.name); !shared.empty())
+      jobs.insert(phase + "." + shared);
+  for (const auto* name : {"acc1", "acc1_standard_error"}) {
+    std::vector<double> values;
+    for (const auto& job : jobs) values.push_back(number(finished, job, name));
+    if (const Mean mean = mean_of(values); mean.n > 0) attributes[phase + "_" + name] = mean.mean;
+  }
+}
+
 }  // namespace
+
+std::vector<MethodRow> method_rows(const TableFile& summary) {
+  const std::string prefix = "methods/";
+  std::vector<MethodRow> rows;
+  for (const auto& group : summary.groups) {
+    if (!group.path.starts_with(prefix)) continue;
+    const auto& a = group.attributes;
+    const std::string name = group.path.substr(prefix.size());
+    rows.push_back({name, a.contains("method") ? text_attribute(a, "method") : name,
+                    a.contains("prior") ? text_attribute(a, "prior") : "",
+                    a.contains("seed") ? integer_attribute(a, "seed") : -1, &a});
+  }
+  return rows;
+}
+
+double MethodRow::number(const std::string& attribute) const {
+  return attributes->contains(attribute) ? number_attribute(*attributes, attribute) : nan;
+}
 
 TableFile summarise(const JobList& list, const RunFolder& folder, const Config& config) {
   const Finished finished = read_finished(list, folder);
@@ -147,16 +187,14 @@ TableFile summarise(const JobList& list, const RunFolder& folder, const Config& 
   file.attributes["config"] = config.text();
   file.attributes["seed"] = config.run.seed;
   file.attributes["note"] = config.run.note;
-  for (const auto* job : {"pretrain", "finetune"}) {
-    if (!finished.contains(job)) continue;
-    file.attributes[std::string(job) + "_acc1"] = number(finished, job, "acc1");
-    file.attributes[std::string(job) + "_acc1_standard_error"] =
-        number(finished, job, "acc1_standard_error");
-  }
+  if (!config.run.seeds.empty())
+    file.attributes["seeds_of"] = std::string(enum_name(config.run.seeds_of));
+  for (const auto* phase : {"pretrain", "finetune"})
+    add_common(file.attributes, phase, finished, config);
   file.groups.push_back({"methods", {}, {}});
-  for (const auto& method : config.run.methods)
-    if (finished.contains(list.needs.at(method).back()))
-      file.groups.push_back(method_group(list, finished, method));
+  for (const auto& variant : config.variants())
+    if (finished.contains(list.needs.at(variant.name).back()))
+      file.groups.push_back(method_group(list, finished, config, variant));
   file.groups.push_back(hybrid_group(list, finished));
   file.groups.push_back(job_group(list, finished));
   if (!finished.empty()) file.groups.push_back(timeline_group(list, finished));

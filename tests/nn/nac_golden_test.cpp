@@ -1,6 +1,7 @@
 // Numbers of the published Python's own classes (reference/nac §8), in double precision.
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include "nn/nac_fill.hpp"

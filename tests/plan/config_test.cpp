@@ -115,7 +115,7 @@ TEST(Config, TextReadsBackToTheSameConfiguration) {
   EXPECT_EQ(again.model("meta", "mine").width, 48);
   EXPECT_EQ(again.data(Phase::distill).flip, 0.5);
   EXPECT_EQ(again.train(Phase::final, "mine").schedule.epochs, 3);
-  EXPECT_EQ(again.seed(Phase::final, true), 9u);
+  EXPECT_EQ(again.seed(Phase::final, true, ""), 9u);
 }
 
 TEST(Config, DefaultsTextChangesNothing) {

@@ -5,8 +5,14 @@
 // M's base and its base, in [P], and so on through [train]. [meta.M], [teacher.M], [student.M]
 // override models and [data.P] the data the same way. The name of a further teacher is a context
 // like a method's. Methods are data: `[method.NAME] base = m2mkd` and the keys it changes.
+//
+// run.priors and run.seeds make further methods of those in run.methods, as data too: m2mkd_seed2
+// is
+// `[method.m2mkd_seed2] base = m2mkd, seed.final = 2`. They follow from the two keys whenever a
+// configuration is read, so that its text shows them in comments only.
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -68,6 +74,13 @@ struct EnumNames<Compat> {
       {{Compat::none, "none"}, {Compat::published, "published"}}};
 };
 
+enum class SeedsOf { final, all };
+template <>
+struct EnumNames<SeedsOf> {
+  static constexpr std::array<std::pair<SeedsOf, std::string_view>, 2> names{
+      {{SeedsOf::final, "final"}, {SeedsOf::all, "all"}}};
+};
+
 /// Settings that stand before all sections.
 struct GlobalOptions {
   Compat compat = Compat::none;  ///< published: defaults of all switches as the published Python
@@ -83,6 +96,9 @@ struct RunOptions {
   std::filesystem::path dir;  ///< default: results/<config name>
   std::int64_t seed = 0;
   std::vector<std::string> methods{"e2e", "kd", "incubation", "m2mkd"};
+  std::vector<Prior> priors;          ///< every method with each of them; empty: the student's own
+  std::vector<std::int64_t> seeds;    ///< every method with each of them; empty: run.seed, [seed]
+  SeedsOf seeds_of = SeedsOf::final;  ///< final: repeats share all that comes before that phase
   std::vector<std::string>
       jobs;                  ///< only these jobs (and what they need must be finished); empty: all
   std::int64_t threads = 0;  ///< ATen threads per rank; 0: cores of the host divided by its ranks
@@ -92,7 +108,8 @@ struct RunOptions {
   double watchdog_seconds = 1800;  ///< abort when nothing moves for so long; 0: never
 };
 
-/// Seeds of the phases; -1: run.seed.
+/// Seeds of the phases; -1: run.seed. Per method as [seed.METHOD] or `seed.final` in
+/// [method.METHOD].
 struct SeedOptions {
   std::int64_t pretrain = -1, teacher = -1, distill = -1, final = -1;
 };
@@ -145,6 +162,15 @@ struct HybridOptions {
 /// A method or a further teacher, or neither (empty): where overrides are looked up.
 using Context = std::string;
 
+/// What run.priors and run.seeds make of a context: one row of the comparison, where it is one of a
+/// method in run.methods.
+struct Variant {
+  Context name;            ///< "m2mkd_erdos_renyi_seed2"
+  Context base;            ///< "m2mkd"
+  std::string prior;       ///< empty: the student's own
+  std::int64_t seed = -1;  ///< -1: those of run.seed and [seed]
+};
+
 class Config {
  public:
   /// `base` (a stored resolved text, may be empty), files first to last, then settings from the
@@ -169,11 +195,20 @@ class Config {
   FinalOptions final(const Context& context) const;
   HybridOptions hybrid(const Context& context) const;
   /// Seed of a phase; incubating a student counts as distilling, pretraining one as final.
-  std::uint64_t seed(Phase phase, bool student) const;
+  std::uint64_t seed(Phase phase, bool student, const Context& context) const;
 
-  /// Every known method, shipped and declared.
+  /// Every known method, shipped and declared, without variants.
   std::vector<std::string> methods() const;
-  /// Resolved INI text; reads back to the same configuration.
+  /// What is run and compared: run.methods, each with every prior and every seed.
+  const std::vector<Variant>& variants() const { return variants_; }
+  /// Contexts that may have a job in common with `context` and then name it, plainest first:
+  /// "" and seed2 (where asked for those of no method), and of a variant its base, the base with
+  /// the prior alone, with the seed alone.
+  std::vector<Context> plainer(const Context& context, bool of_no_method) const;
+  /// `other` (a method or a further teacher) with the prior and the seed of `context`, or the seed,
+  /// where there is such a variant, else itself.
+  Context alike(const Context& other, const Context& context) const;
+  /// Resolved INI text; reads back to the same configuration. Variants stand in comments.
   std::string text() const;
   static std::string defaults_text();
 
@@ -186,9 +221,17 @@ class Config {
                  const std::vector<std::string>& inherits = {}) const;
   void add_published(std::vector<std::string>& problems);
   void validate(std::vector<std::string>& problems);
+  Variant add_variant(const Context& base, const std::string& prior, std::int64_t seed);
+  void add_variants(const std::vector<std::string>& methods);
+  void add_repeated_contexts(const std::vector<Context>& contexts);
+  void check_variants(const std::vector<std::string>& known,
+                      std::vector<std::string>& problems) const;
+  std::string variants_comment() const;
 
-  Settings settings_;
-  SeedOptions seeds_;
+  Settings settings_;  ///< as written
+  Settings resolved_;  ///< and what variants change
+  std::vector<Variant> variants_;
+  std::map<Context, Variant> made_;  ///< all variants, those that only lend settings and jobs too
 };
 
 }  // namespace m2mkd

@@ -1,9 +1,9 @@
-#include "statistics.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+
+#include <m2mkd/base/statistics.hpp>
 
 namespace m2mkd {
 
