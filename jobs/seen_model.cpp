@@ -15,6 +15,15 @@
 
 namespace m2mkd {
 
+ModelName name_model(const StagedTensors& tensors) {
+  if (std::ranges::any_of(tensors,
+                          [](const auto& t) { return nac_part(t.first.key) != NacPart::none; }))
+    return ModelName::nac;
+  const bool experts = std::ranges::any_of(
+      tensors, [](const auto& t) { return t.first.key.find(".moe.") != std::string::npos; });
+  return experts ? ModelName::vmoe : ModelName::vit;
+}
+
 namespace {
 
 std::int64_t count_experts(const StagedTensors& tensors) {
@@ -144,6 +153,7 @@ std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std
   }
   auto depths = blocks_per_stage(names);
   if (!head) depths.push_back(0);
+  if (name_model(tensors) == ModelName::nac) depths.resize(std::max<std::size_t>(3, depths.size()));
   if (!wanted.empty()) {
     for (std::size_t i = 0; i < depths.size(); ++i)
       if (depths[i] != 0 && (i >= wanted.size() || depths[i] != wanted[i]))
@@ -158,15 +168,6 @@ std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std
 }
 
 }  // namespace
-
-ModelName name_model(const StagedTensors& tensors) {
-  if (std::ranges::any_of(tensors,
-                          [](const auto& t) { return nac_part(t.first.key) != NacPart::none; }))
-    return ModelName::nac;
-  const bool experts = std::ranges::any_of(
-      tensors, [](const auto& t) { return t.first.key.find(".moe.") != std::string::npos; });
-  return experts ? ModelName::vmoe : ModelName::vit;
-}
 
 SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<std::int64_t> depths,
                     const std::string& section, const WrittenSettings& settings,
