@@ -21,14 +21,13 @@ assert ours.shape == theirs.shape and np.abs(ours - theirs).max() < 1e-5 and np.
 P2
 }
 digest() { "$m2mkd" inspect "$1" --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["attributes"]["digest"])'; }
-names() { /usr/bin/python3 - "$@"; }
 
 # --- The whole network: sizes by the tensors, heads by a setting.
 logits "$golden/nac.pt" --student.heads 2
 says 2 "do not tell the attention heads: give --student.heads N" eval "$golden/nac.pt" --data.test data/test.h5
 says 0 "optimizer (no weights): left out" convert "$golden/nac.pt" nac.h5 --model nac --student.heads 2
 logits nac.h5
-says 0 "shared .* 10 " inspect nac.h5
+says 0 "^shared  *0  *12  *1438$" inspect nac.h5
 says 0 "shared/latent_graphs.0.mediator_latents.codes_ .* \[7,20\]" inspect nac.h5
 says 0 "stages/2/latent_graphs.0.propagators.1.latent_attention.kernel.bandwidth .* \[\]" inspect nac.h5
 says 0 "published names" convert nac.h5 back.pth --model nac
@@ -44,7 +43,7 @@ pickle = lambda path: next(zipfile.ZipFile(path).read(n) for n in zipfile.ZipFil
 with open('back.safetensors', 'rb') as f:
     header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
 names = [n for n in header if n != '__metadata__']
-assert len(names) == 152, len(names)
+assert len(names) == 167, len(names)
 theirs, ours = pickle(sys.argv[1]), pickle('back.pth')
 for n in names:
     assert n.encode() in theirs and n.encode() in ours, n
@@ -53,10 +52,22 @@ P2
 # --- Other data: the grid of positions and the classifier.
 says 0 "positional_grid.grid  Float \[4 3 3\]  (resized from 2 x 2 to 3 x 3 tokens)" convert "$golden/nac.pt" wide.h5 --model nac --student.heads 2 \
   --image-size 24 --classes 7
-says 0 "to_logits.weight.* \[7 24\]" inspect wide.h5
+says 0 "to_logits.weight.* \[7,24\]" inspect wide.h5
 says 2 "tokens of 8 pixels do not divide it" convert "$golden/nac.pt" f.h5 --model nac --image-size 20
 says 0 "tensors" convert "$golden/nac.pt" same.h5 --model nac --image-size 16 --classes 5
 check "what fits stays as it is" test "$(digest nac.h5)" = "$(digest same.h5)"
+
+# --- What leaves no trace in the weights is a setting, and stays with a module file.
+says 0 "tensors" convert "$golden/nac.pt" cut.h5 --model nac --student.heads 2 --student.truncation 0.5
+says 0 "tensors" convert cut.h5 cut7.h5 --model nac --classes 7
+config() { "$m2mkd" inspect "$1" --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["attributes"]["config"])'; }
+check "the truncation stays" grep -qx "truncation = 0.5" <<<"$(config cut7.h5)"
+says 0 "final.e2e" eval cut.h5 --data.test data/test.h5 --logits cut_logits.h5
+py "and counts" <<'P2'
+import h5py, numpy as np
+a, b = (h5py.File(n)['logits'][()] for n in ('out.h5', 'cut_logits.h5'))
+assert np.abs(a - b).max() > 1e-3
+P2
 
 # --- Student modules: an empty list of stages beside the weights; the stage is said.
 says 2 "does not tell its place" convert "$golden/nac_mediator.pth" f.h5 --model nac
