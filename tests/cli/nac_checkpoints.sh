@@ -85,4 +85,32 @@ part read_out 3
 says 0 "stages/2/pre_stitch.weight .* \[24,12\]" inspect mediator.h5
 says 1 "not in the file\|no such tensor" convert "$golden/nac_mediator.pth" f.h5 --model nac --stage 0
 check "nothing was written by refused conversions" test ! -e f.h5
+
+# --- Training from given weights: the whole NAC, and one student module of the published form, which has no random tensors.
+given=(--data.train data/train.h5 --data.test data/test.h5 --data.train_images 0 --train.batch 2 --train.micro_batch 2 --train.max_steps 1
+  --train.epochs 1 --final.m2mkd.epochs 1 --meta.patch 4 --meta.width 12 --meta.heads 3 --teacher.patch 4 --teacher.width 12 --teacher.heads 3
+  --teacher.depths "1 1 1 1" --student.width 24 --student.heads 2 --student.mlp_ratio 1.5 --student.code_width 20 --student.signature_width 6
+  --student.input_latents 5 --student.mediator_latents 7 --student.output_latents 3 --student.position_width 4
+  --student.tokenizer_depths "1 2" --student.prior barabasi_albert)
+train() { # train DIR FILE JOBS
+  "$m2mkd" run "$smoke" --run.dir "$1" --run.jobs "$3" "${given[@]}" --init.teacher "$golden/deit.pth" --init.student "$2" >log 2>&1
+  check "init.student takes $2 ($(tail -n 3 log))" test -e "$1/modules/${3##* }.h5"
+}
+train pt "$golden/nac.pt" final.e2e
+train h5 nac.h5 final.e2e
+check "the same weights, the same training" test "$(digest pt/modules/final.e2e.h5)" = "$(digest h5/modules/final.e2e.h5)"
+train part mediator.h5 "pretrain distill.2"
+py "one step from the given weights" "$golden" <<'P2'
+import h5py, numpy as np
+for given, trained, keys in (('nac.h5', 'pt/modules/final.e2e.h5', ('stages', 'shared')), ('mediator.h5', 'part/modules/distill.2.h5', ('stages/2',))):
+    a, b = h5py.File(given), h5py.File(trained)
+    names = []
+    for key in keys:
+        a[key].visititems(lambda n, d: names.append(f'{key}/{n}') if isinstance(d, h5py.Dataset) else None)
+    assert len(names) > 20
+    for n in names:
+        assert np.abs(a[n][()] - b[n][()]).max() < 0.01, n
+codes = h5py.File('part/modules/distill.2.h5')['stages/2/codes'][()]
+assert codes.shape == (17, 20) and 0.8 < codes.std() < 1.2
+P2
 finish nac_checkpoints
