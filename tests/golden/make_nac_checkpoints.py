@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import nac_networks as nac
+from nac_students import MediatorStudent, ReadInStudent, ReadOutStudent
 
 SIZES = nac.Sizes(width=24, heads=2, hidden=36, code_width=20, signature_width=6, input_latents=5, mediator_latents=7, output_latents=3,
                   propagators=2, tokenizer_depths=(1, 2), position_width=4, patch=4, grid=2, classes=5)  # fmt: skip
@@ -39,7 +40,8 @@ def wrapped(model, **more):
         p.grad = torch.ones_like(p)
     state = OrderedDict((name, tensor.clone()) for name, tensor in model.state_dict().items())
     optimizer.step()
-    return {"model": state, "optimizer": optimizer.state_dict(), "lr_scheduler": {"step": 3}, "epoch": 9, "scaler": {"scale": 65536.0}, **more}
+    counters = {"lr_scheduler": {"step": 3}, "epoch": 9, "scaler": {"scale": 65536.0}}
+    return {"model": state, "optimizer": optimizer.state_dict(), **counters, **more}
 
 
 def main():
@@ -51,9 +53,10 @@ def main():
     with torch.no_grad():
         logits = model(images)
     np.save(at("nac_logits.npy"), logits.numpy())
-    torch.save(wrapped(model, model_ema=None, best_acc1=68.3, step=100, current_val_stats={"acc1": 68.3}, current_ood_stats={}), at("nac.pt"))
+    more = {"model_ema": None, "best_acc1": 68.3, "step": 100, "current_val_stats": {"acc1": 68.3}, "current_ood_stats": {}}
+    torch.save(wrapped(model, **more), at("nac.pt"))
 
-    students = {"nac_read_in": nac.ReadInStudent, "nac_mediator": nac.MediatorStudent, "nac_read_out": nac.ReadOutStudent}
+    students = {"nac_read_in": ReadInStudent, "nac_mediator": MediatorStudent, "nac_read_out": ReadOutStudent}
     for name, kind in students.items():
         torch.save(wrapped(random(kind(SIZES, OUTER)), model_stages=[]), at(name + ".pth"))
 

@@ -15,6 +15,7 @@ import torch
 
 import nac_networks as nac
 import nac_start
+import nac_students
 
 TINY = nac.Sizes()
 OUTER, TOKENS, BATCH = 1280, 257, 2
@@ -78,14 +79,15 @@ def students():
     codes, states = unit("codes", TOKENS, sizes.code_width), unit("states", 64, sizes.width)
     latent_codes = unit("latent_codes", 64, sizes.code_width)
     forms = {
-        "readin": (nac.ReadInStudent, lambda m: m(images, code, state)),
-        "mediator": (nac.MediatorStudent, lambda m: m(hidden, code)),
-        "readout": (nac.ReadOutStudent, lambda m: m(hidden, code, state)),
-        "readin, state (1,C)": (nac.ReadInStudent, lambda m: m(images, code, state[0])),
-        "readout, state (1,C)": (nac.ReadOutStudent, lambda m: m(hidden, code, state[0])),
-        "readin, codes (64,K), states (64,C)": (nac.ReadInStudent, lambda m: m(images, codes[:64], states)),
-        "mediator, codes (257,K)": (nac.MediatorStudent, lambda m: m(hidden, codes)),
-        "readout, codes (257,K), latent_codes (64,K), states (64,C)": (nac.ReadOutStudent, lambda m: m(hidden, latent_codes, states, codes)),
+        "readin": (nac_students.ReadInStudent, lambda m: m(images, code, state)),
+        "mediator": (nac_students.MediatorStudent, lambda m: m(hidden, code)),
+        "readout": (nac_students.ReadOutStudent, lambda m: m(hidden, code, state)),
+        "readin, state (1,C)": (nac_students.ReadInStudent, lambda m: m(images, code, state[0])),
+        "readout, state (1,C)": (nac_students.ReadOutStudent, lambda m: m(hidden, code, state[0])),
+        "readin, codes (64,K), states (64,C)": (nac_students.ReadInStudent, lambda m: m(images, codes[:64], states)),
+        "mediator, codes (257,K)": (nac_students.MediatorStudent, lambda m: m(hidden, codes)),
+        "readout, codes (257,K), latent_codes (64,K), states (64,C)": (
+            nac_students.ReadOutStudent, lambda m: m(hidden, latent_codes, states, codes)),
     }  # fmt: skip
     values = {}
     for name, (kind, run) in forms.items():

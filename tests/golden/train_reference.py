@@ -118,15 +118,16 @@ def train_all():
 def train_nac():
     """The same for a small NAC: its student modules inside the meta, and the full model with nothing random, every parameter decayed."""
     import nac_networks as nac
+    import nac_students
     import networks
     import torch
 
     meta, teacher = (networks.network(role, start.weights(role)) for role in ("meta", "teacher"))
     sizes, outer = nac_start.SMALL, start.NETWORKS["meta"]["width"]
-    kinds = [nac.ReadInStudent, *[nac.MediatorStudent] * sizes.propagators, nac.ReadOutStudent]
+    kinds = [nac_students.ReadInStudent, *[nac_students.MediatorStudent] * sizes.propagators, nac_students.ReadOutStudent]
     jobs = {}
     for i, (kind, arrays) in enumerate(zip(kinds, nac_start.student_weights())):
-        stage = nac.StudentStage(kind(sizes, outer), arrays)
+        stage = nac_students.StudentStage(kind(sizes, outer), arrays)
         columns = train(meta.hybrid(i, stage), stage.module, teacher=meta.hybrid(i, teacher.stages[i]))
         weights = stage.module.state_dict() | stage.random
         jobs[f"distill.{i}"] = columns, {f"stages.{i}.{key}": value for key, value in weights.items()}
