@@ -5,6 +5,7 @@
 #include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
 
+#include "prior_table.hpp"
 #include "sweep_table.hpp"
 
 namespace m2mkd {
@@ -49,6 +50,16 @@ std::vector<Hybrids> hybrids(const TableFile& summary) {
     add(family + " teacher", teacher[i]);
   }
   return rows;
+}
+
+// Accuracies as the published NAC trainer would have reported them.
+std::string published_row(const TableFile& summary) {
+  std::string text;
+  for (const auto& group : summary.groups)
+    if (group.path.starts_with("methods/") && group.attributes.contains("acc1_published"))
+      text += fmt::format("  {} {:.2f}", group.path.substr(8),
+                          number(group.attributes, "acc1_published"));
+  return text.empty() ? text : "\npublished meter (too low):" + text + "\n";
 }
 
 std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows) {
@@ -125,6 +136,8 @@ std::string comparison_table(const TableFile& summary) {
       "images alone. assembled: before any "
       "end-to-end training.\n";
   text += sweep_table(summary);
+  text += published_row(summary);
+  text += prior_table(summary);
   text += warnings(summary, rows);
   const auto note = a.find("note");
   if (note != a.end())

@@ -7,6 +7,8 @@
 #include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
 
+#include "prior_table.hpp"
+
 namespace m2mkd {
 
 namespace {
@@ -56,6 +58,8 @@ TableGroup method_group(const JobList& list, const Finished& finished, const Con
   a["rank_seconds"] = sum(list, finished, method, "rank_seconds", false);
   a["flops"] = sum(list, finished, method, "flops", false);
   a["images"] = sum(list, finished, method, "images", false);
+  if (finished.at(final).contains("acc1_published"))
+    a["acc1_published"] = number(finished, final, "acc1_published");
   if (finished.at(final).contains("smallest_expert_share"))
     a["smallest_expert_share"] = number(finished, final, "smallest_expert_share");
   const Context e2e = config.alike("e2e", method);
@@ -197,6 +201,7 @@ TableFile summarise(const JobList& list, const RunFolder& folder, const Config& 
       file.groups.push_back(method_group(list, finished, config, variant));
   file.groups.push_back(hybrid_group(list, finished));
   file.groups.push_back(job_group(list, finished));
+  if (auto priors = prior_group(list, folder)) file.groups.push_back(std::move(*priors));
   if (!finished.empty()) file.groups.push_back(timeline_group(list, finished));
   return file;
 }

@@ -4,6 +4,8 @@
 
 #include <m2mkd/train/evaluator.hpp>
 
+#include "published_meter.hpp"
+
 namespace m2mkd {
 
 struct EvalPlace {
@@ -11,6 +13,7 @@ struct EvalPlace {
   const Communicator& group;
   c10::Device device;
   std::function<void(const std::string& what)> beat = [](const std::string&) {};
+  std::optional<PublishedMeter> meter = {};  ///< empty, one copy per chain
 };
 
 /// As evaluate(). `next` gives this rank's batches in order, false at their end.

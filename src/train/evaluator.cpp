@@ -29,18 +29,21 @@ int shared_stages(std::span<const Chain> chains, std::size_t i) {
 struct Sums {
   at::Tensor correct1, correct5, loss;
   Observations observations;
+  std::optional<PublishedMeter> meter;
 
-  explicit Sums(c10::Device device)
+  Sums(c10::Device device, const std::optional<PublishedMeter>& empty)
       : correct1(at::zeros({}, at::dtype(at::kDouble).device(device))),
         correct5(correct1.clone()),
-        loss(correct1.clone()) {}
+        loss(correct1.clone()),
+        meter(empty) {}
 
-  void add(const at::Tensor& logits, const at::Tensor& labels) {
+  void add(std::int64_t first, const at::Tensor& logits, const at::Tensor& labels) {
     const at::Tensor z = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
     loss += at::nll_loss(at::log_softmax(z, 1), labels, {}, at::Reduction::Sum).to(at::kDouble);
     const auto best = std::get<1>(z.topk(std::min<std::int64_t>(5, z.size(1)), 1));
     const at::Tensor hit = best.eq(labels.unsqueeze(1));
     correct1 += hit.select(1, 0).sum();
+    if (meter) meter->add(first, hit.select(1, 0).to(at::kCPU).contiguous());
     correct5 += hit.sum();
   }
 };
@@ -69,7 +72,7 @@ std::map<std::string, std::vector<std::int64_t>> total_load(const Observations& 
   return total;
 }
 
-Accuracy finish(const Sums& sums, std::span<const double> total, const Communicator& group) {
+Accuracy finish(Sums& sums, std::span<const double> total, const Communicator& group) {
   Accuracy accuracy;
   accuracy.count = std::llround(total[3]);
   if (accuracy.count > 0) {
@@ -79,6 +82,10 @@ Accuracy finish(const Sums& sums, std::span<const double> total, const Communica
     accuracy.loss = total[2] / n;
   }
   accuracy.expert_load = total_load(sums.observations, group);
+  if (sums.meter) {
+    group.sum(sums.meter->correct());
+    accuracy.acc1_published = sums.meter->acc1();
+  }
   return accuracy;
 }
 
@@ -99,8 +106,11 @@ std::optional<std::vector<Accuracy>> evaluate(
   EvalLoader loader(request.dataset, request.data, request.batch, request.group.rank(),
                     request.group.size(), parameter_type(request.precision),
                     scored_images(request.dataset.size(), request.batch, request.drop_last));
+  std::optional<PublishedMeter> meter;
+  if (request.published_batch > 0)
+    meter.emplace(request.dataset.size(), request.data.published_ranks, request.published_batch);
   return evaluate_batches(
-      chains, {request.precision, request.group, request.device, request.beat},
+      chains, {request.precision, request.group, request.device, request.beat, meter},
       [&](Batch& batch) { return loader.next(batch); }, on_logits);
 }
 
@@ -110,7 +120,7 @@ std::optional<std::vector<Accuracy>> evaluate_batches(
   const c10::NoGradGuard no_grad;
   const Autocast autocast(place.precision, place.device);
   std::vector<Sums> sums;
-  for (std::size_t i = 0; i < chains.size(); ++i) sums.emplace_back(place.device);
+  for (std::size_t i = 0; i < chains.size(); ++i) sums.emplace_back(place.device, place.meter);
   double count = 0;
   for (Batch batch; !stop::requested() && next(batch);) {
     place.beat("evaluating");
@@ -125,7 +135,7 @@ std::optional<std::vector<Accuracy>> evaluate_batches(
       context.micro_batch = 1;
       const at::Tensor logits =
           chains[i].forward(prefix.output(chains[i], shared), context, shared);
-      sums[i].add(logits, labels);
+      sums[i].add(batch.first, logits, labels);
       if (i == 0 && on_logits) on_logits(batch.first, logits);
     }
     count += static_cast<double>(labels.size(0));

@@ -158,6 +158,7 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   results["loss"] = test.loss;
   results["acc1_standard_error"] = test.standard_error();
   results["test_images"] = test.count;
+  if (test.acc1_published) results["acc1_published"] = *test.acc1_published;
   if (!test.expert_load.empty()) results["smallest_expert_share"] = smallest_expert_share(test);
 
   TensorFile file;

@@ -63,6 +63,8 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("clip_grad", &O::clip_grad, "largest gradient norm; 0: no clipping", at_least(0.0));
   k.add("clip_mixed_only", &O::clip_mixed_only,
         "clip under mixed precision alone (published Python)");
+  k.add("published_meter", &O::published_meter,
+        "also give the published NAC trainer's accuracy, which is too low (acc1_published)");
   k.add("decay_all", &O::decay_all, "weight decay of every parameter (published, NAC end to end)");
   k.add("decay_embeddings", &O::decay_embeddings,
         "weight decay of pos_embed and cls_token too (published Python, in incubation)");
@@ -103,7 +105,7 @@ const std::vector<std::string>& TrainOptions::neutral_keys() {
   static const std::vector<std::string> keys{
       "max_steps",       "forward_micro_batches", "eval_batch", "eval_drop_last", "eval_epochs",
       "non_finite",      "checkpoint_seconds",    "log_steps",  "log_seconds",    "bucket_mb",
-      "keep_checkpoints"};
+      "keep_checkpoints", "published_meter"};
   return keys;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <numeric>
 
@@ -25,6 +26,14 @@ void require_shared_batches(const std::vector<Task>& pack) {
                 task.seed == pack.front().seed,
             "jobs of a pack share batch, micro-batch, precision and seed");
   }
+}
+
+// Images per virtual rank and evaluation batch of the published NAC trainer: 1.5 times those of a
+// training batch.
+std::int64_t published_batch(const TrainOptions& options, const DataOptions& data) {
+  if (!options.published_meter) return 0;
+  const auto share = static_cast<double>(options.batch) / static_cast<double>(data.published_ranks);
+  return std::max<std::int64_t>(1, std::llround(1.5 * share));
 }
 
 }  // namespace
@@ -111,7 +120,8 @@ std::optional<std::vector<Accuracy>> Trainer::Impl::evaluate_on(const Dataset& d
                                                                 const std::vector<Chain>& chains) {
   return evaluate(
       chains, EvalRequest{dataset, data, options().eval_batch, options().precision, context.group,
-                          context.device, context.beat, options().eval_drop_last});
+                          context.device, context.beat, options().eval_drop_last,
+                          published_batch(options(), data)});
 }
 
 bool Trainer::Impl::evaluate_start() {

@@ -114,6 +114,13 @@ class PlainNac {
     return at::cat({x, positions}, 1).flatten(2).transpose(1, 2);
   }
 
+  /// reference/nac §1.7, without the residual.
+  at::Tensor ffn(const std::string& name, const at::Tensor& x, const at::Tensor& code) const {
+    const auto halves = mod_fc(name + ".ffn.0", norm(name + ".layernorm", x), code).chunk(2, -1);
+    return at(name + ".layer_scale.gamma") *
+           mod_fc(name + ".ffn.2", halves[0] * at::gelu(halves[1]), code);
+  }
+
  private:
   at::Tensor codes(const char* group) const {
     return at(fmt::format("latent_graphs.0.{}_latents.codes_", group));
@@ -158,11 +165,6 @@ class PlainNac {
     const auto x = states + read_in_attention(prefix + "read_in_attention.", states, tokens, code);
     return x + ffn(prefix + "ffn", x, code);
   }
-  at::Tensor ffn(const std::string& name, const at::Tensor& x, const at::Tensor& code) const {
-    const auto halves = mod_fc(name + ".ffn.0", norm(name + ".layernorm", x), code).chunk(2, -1);
-    return at(name + ".layer_scale.gamma") *
-           mod_fc(name + ".ffn.2", halves[0] * at::gelu(halves[1]), code);
-  }
   at::Tensor log_affinity(const std::string& prefix, const char* receivers, double truncation,
                           int layer, std::int64_t batch, const ForwardContext& context,
                           const Links& links) const {
@@ -178,7 +180,9 @@ class PlainNac {
     if (truncation > 0) t = t.masked_fill(t.detach() > truncation / bandwidth.detach(), infinity);
     auto l = -t;
     if (context.training && truncation > 0) {
-      const double eps = std::numeric_limits<double>::epsilon();
+      const double eps = l.scalar_type() == at::kDouble
+                             ? std::numeric_limits<double>::epsilon()
+                             : double{std::numeric_limits<float>::epsilon()};
       const auto p = l.exp().clamp(0, 1).clamp(eps, 1 - eps);
       const auto u = links(layer, {batch, p.size(0), p.size(1)}).clamp(eps, 1 - eps);
       const auto z = (u.log() - (1 - u).log() + p.log() - (1 - p).log()) / options_.nac.temperature;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <m2mkd/nn/graph_prior.hpp>

@@ -54,7 +54,7 @@ at::Tensor draw_graph(const PriorOptions& options, std::int64_t nodes, std::uint
 /// 1e-3. true: steps from 1e-2 to 0 until every pair fits, at most 3000 (edges weigh more where
 /// they are few); a graph that has no such signatures in `width` dimensions ends there, and
 /// graph_report tells. A pure function of its arguments for one number of threads. 768 nodes: 2 s
-/// and at most 6.
+/// and at most 8.
 at::Tensor fit_signatures(const PriorOptions& options, const at::Tensor& graph, std::int64_t width,
                           std::uint64_t seed);
 
@@ -82,9 +82,10 @@ enum class Matching { graph, rows };
 
 /// Mean squared difference of the link probabilities (n, n) to a stochastic block model of
 /// `clusters` equal clusters: p_in within (diagonal included), p_out between; 0-dim, differentiable
-/// in `links`. The nodes are assigned to clusters without gradient. Matching::graph permutes rows
-/// and columns alike (local search from the prior's own clusters, which are consecutive nodes);
-/// Matching::rows permutes rows only, exactly, as published (reference/nac §2.4). Throws
+/// in `links`. The nodes are assigned to clusters on the host, without gradient. Matching::graph
+/// permutes rows and columns alike: from the prior's own clusters, which are consecutive nodes,
+/// pairs are swapped until no swap helps. Matching::rows permutes rows only, exactly, as published
+/// (reference/nac §2.4). Links that are not finite give a loss that is not finite. Throws
 /// std::logic_error where clusters do not divide n.
 at::Tensor block_model_loss(const at::Tensor& links, std::int64_t clusters, double p_in,
                             double p_out, Matching matching);

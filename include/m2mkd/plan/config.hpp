@@ -6,8 +6,7 @@
 // override models and [data.P] the data the same way. The name of a further teacher is a context
 // like a method's. Methods are data: `[method.NAME] base = m2mkd` and the keys it changes.
 //
-// run.priors and run.seeds make further methods of those in run.methods, as data too: m2mkd_seed2
-// is
+// run.priors and run.seeds make variants of the methods in run.methods, as data too:
 // `[method.m2mkd_seed2] base = m2mkd, seed.final = 2`. They follow from the two keys whenever a
 // configuration is read, so that its text shows them in comments only.
 

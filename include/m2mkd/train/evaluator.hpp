@@ -3,6 +3,7 @@
 // 100.
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 
@@ -18,6 +19,7 @@ struct Accuracy {
   double loss = 0;                                               ///< mean cross-entropy
   std::int64_t count = 0;                                        ///< images seen
   std::map<std::string, std::vector<std::int64_t>> expert_load;  ///< block → tokens per expert
+  std::optional<double> acc1_published;  ///< percent, of the published meter, where it was asked for
   /// Standard error of acc1 in points: 100·√(p(1−p)/n).
   double standard_error() const;
 };
@@ -32,6 +34,8 @@ struct EvalRequest {
   std::function<void(const std::string& what)> beat = [](const std::string&) {
   };                       ///< tells the watchdog that things move
   bool drop_last = false;  ///< leave out the images after the last whole batch, if there is one
+  std::int64_t published_batch =
+      0;  ///< images per virtual rank and batch of the published meter; 0: without it
 };
 
 /// How many of `images` are scored.

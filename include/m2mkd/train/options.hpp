@@ -115,6 +115,7 @@ struct TrainOptions {
   std::int64_t forward_micro_batches =
       0;                          ///< micro-batches put into one forward; 0: the rank's whole share
   std::int64_t eval_batch = 256;  ///< images per evaluation forward
+  bool published_meter = false;   ///< also give the accuracy of the published NAC trainer's meter
   bool eval_drop_last = false;    ///< score whole batches of eval_batch only (published Python)
   double eval_epochs = 0;         ///< evaluate every so many epochs; 0: at the end only
   double checkpoint_seconds = 300;

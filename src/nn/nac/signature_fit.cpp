@@ -57,7 +57,7 @@ void fit_published(at::Tensor& x, const at::Tensor& graph) {
 }
 
 /// Falling steps let the last pairs settle. Where the graph does not fit into so few dimensions,
-/// sparse edges would be given up for the many other pairs (768 nodes with 6 edges each: 0.26 of
+/// sparse edges would be given up for the many other pairs (768 nodes with 6 edges each: 0.41 of
 /// them kept); with the root of the classes' ratio as their weight they are not (1.00, and 0.01 of
 /// the others added).
 void fit_exact(at::Tensor& x, const PriorOptions& options, const at::Tensor& graph) {

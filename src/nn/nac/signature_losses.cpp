@@ -11,7 +11,7 @@
 namespace m2mkd {
 namespace {
 
-constexpr int kSwapPasses = 20;  ///< of the local search; one or two are the rule
+constexpr int kSwapPasses = 20;  ///< at most; near the prior one or two are the rule
 
 /// (n, k): how much each row has in common with each group of columns.
 at::Tensor overlap(const at::Tensor& links, const at::Tensor& groups, std::int64_t clusters) {
@@ -25,17 +25,14 @@ at::Tensor best_groups(const at::Tensor& gain) {
   return at::tensor(transport(values, cost.size(1)), at::kLong);
 }
 
-/// Links within groups: what the local search makes large.
-double within_groups(const at::Tensor& links, const at::Tensor& groups, std::int64_t clusters) {
-  return overlap(links, groups, clusters).gather(1, groups.unsqueeze(1)).sum().item<double>();
-}
-
-/// Swaps pairs of nodes of two groups, each time that this adds links within groups, until none
-/// does. `links`: symmetric.
+/// Groups for rows and columns alike, such that no swap of two nodes of different groups adds links
+/// within groups; only those matter, since all groups are equally large. From `start` on, each swap
+/// that gains something is made. (Best groups of rows for the columns' present ones, by transport,
+/// do not lead further and take longer.)
 at::Tensor swap_pairs(const at::Tensor& links, const at::Tensor& start, std::int64_t clusters) {
-  auto groups = start.clone();
-  const auto sums = overlap(links, groups, clusters);
-  const auto link = links.accessor<double, 2>();
+  const auto symmetric = (links + links.t()) / 2;
+  auto groups = start.clone(), sums = overlap(symmetric, groups, clusters);
+  const auto link = symmetric.accessor<double, 2>();
   auto sum = sums.accessor<double, 2>();
   auto group = groups.accessor<std::int64_t, 1>();
   const auto n = links.size(0);
@@ -62,21 +59,6 @@ at::Tensor swap_pairs(const at::Tensor& links, const at::Tensor& start, std::int
   return groups;
 }
 
-/// Groups for rows and columns alike. Only links within groups matter, since all groups are equally
-/// large. From `start` on: the best groups of rows while the columns keep theirs, then swaps.
-at::Tensor search(const at::Tensor& links, const at::Tensor& start, std::int64_t clusters) {
-  const auto symmetric = (links + links.t()) / 2;
-  auto best = start;
-  for (double value = within_groups(symmetric, start, clusters);;) {
-    const auto next = best_groups(overlap(symmetric, best, clusters));
-    const double there = within_groups(symmetric, next, clusters);
-    if (!(there > value)) break;
-    best = next;
-    value = there;
-  }
-  return swap_pairs(symmetric, best, clusters);
-}
-
 }  // namespace
 
 at::Tensor hinge_repulsion(const at::Tensor& signatures, double hinge) {
@@ -100,7 +82,7 @@ at::Tensor block_model_loss(const at::Tensor& links, std::int64_t clusters, doub
     if (matching == Matching::rows)
       rows = best_groups(overlap(gain, blocks, clusters));
     else
-      rows = columns = search(gain, blocks, clusters);
+      rows = columns = swap_pairs(gain, blocks, clusters);
   }
   const auto same = rows.unsqueeze(1).eq(columns.unsqueeze(0)).to(links.device());
   const auto target = at::where(same, at::scalar_tensor(p_in, links.options().requires_grad(false)),
