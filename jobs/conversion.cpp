@@ -60,18 +60,37 @@ std::vector<std::string> report(const ForeignModel& model, const NamedTensors& w
   return lines;
 }
 
+// The stage of a file that holds one student module of a NAC and nothing else.
+std::optional<int> only_student(const SeenModel& seen) {
+  const auto first = parse_staged(seen.tensors.front().first).value().stage;
+  for (const auto& [name, tensor] : seen.tensors) {
+    const auto staged = parse_staged(name).value();
+    if (staged.stage != first || nac_part(staged.key) == NacPart::network) return std::nullopt;
+  }
+  if (seen.options.model != ModelName::nac) return std::nullopt;
+  return first;
+}
+
 NamedTensors flat_names(const SeenModel& seen) {
+  const bool student = only_student(seen).has_value();
   NamedTensors tensors;
   for (const auto& [name, tensor] : seen.tensors) {
     const auto staged = parse_staged(name).value();
-    tensors.emplace_back(seen.whole ? flat_name(staged, seen.options.depths) : staged.text('.'),
+    tensors.emplace_back(student      ? staged.key
+                         : seen.whole ? flat_name(staged, seen.options.depths)
+                                      : staged.text('.'),
                          tensor);
   }
   return tensors;
 }
 
 std::string names_text(const SeenModel& seen) {
-  return seen.whole ? "names flat, blocks counted through the network" : "names stages.<i>.<key>";
+  if (const auto stage = only_student(seen))
+    return fmt::format("names of the published student module; --stage {} brings its place back",
+                       *stage);
+  if (!seen.whole) return "names stages.<i>.<key>";
+  return seen.options.model == ModelName::nac ? "published names"
+                                              : "names flat, blocks counted through the network";
 }
 
 std::string write_module(const ForeignRequest& request, const ForeignModel& model,
@@ -115,9 +134,10 @@ ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::
     text = write_exchange(request, model, flat, out);
   } else {
     write_torch_file(out, flat);
-    text = names_text(model.seen) + "; blocks per stage are not in the file, --stages \"" +
-           print_value(model.seen.options.depths) + "\" brings them back";
-    if (!model.seen.whole) text = names_text(model.seen);
+    text = names_text(model.seen);
+    if (model.seen.whole && model.seen.options.model != ModelName::nac)
+      text += "; blocks per stage are not in the file, --stages \"" +
+              print_value(model.seen.options.depths) + "\" brings them back";
   }
   outcome.summary = fmt::format("{}: {}, {}; {} left out", out.string(), count_text(model.seen),
                                 text, model.file.left_out.size());

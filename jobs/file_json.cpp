@@ -43,7 +43,8 @@ Json stages_json(const std::vector<TensorInfo>& tensors) {
     const auto name = parse_staged(tensor.name);
     if (!name) continue;
     auto& stage = stages[name->stage < 0 ? shared : name->stage];
-    if (const auto block = block_of(name->key)) stage.blocks.insert(*block);
+    if (const auto block = block_of(name->key); block && name->stage >= 0)
+      stage.blocks.insert(*block);
     ++stage.tensors;
     stage.parameters += numel(tensor);
   }

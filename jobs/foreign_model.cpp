@@ -14,7 +14,18 @@ namespace m2mkd {
 
 namespace {
 
-// Keys of ModelOptions that leave no trace in the weights, from a module file's own configuration.
+// Does this key of ModelOptions leave no trace in the weights? Of a NAC most leave none.
+bool unseen(const ModelOptions& model, const std::string& key) {
+  static const std::set<std::string> everywhere{"heads", "top_k", "norm_eps"},
+      seen_of_nac{"input_latents",   "mediator_latents", "output_latents",  "code_width",
+                  "signature_width", "position_width",   "tokenizer_depths"};
+  const auto keys = nac_keys();
+  return everywhere.contains(key) ||
+         (model.model == ModelName::nac && std::ranges::count(keys, key) > 0 &&
+          !seen_of_nac.contains(key));
+}
+
+// Those keys from a module file's own configuration.
 WrittenSettings stored_settings(const WeightFile& file, const std::string& section) {
   if (!file.attributes.contains("config") || !file.attributes.contains("network")) return {};
   const auto config = Config::from_text(text_attribute(file.attributes, "config"), "stored");
@@ -23,8 +34,7 @@ WrittenSettings stored_settings(const WeightFile& file, const std::string& secti
   WrittenSettings settings;
   const auto keys = ModelOptions::keys();
   for (const auto& key : keys.keys())
-    if (std::set<std::string>{"heads", "top_k", "norm_eps"}.contains(key.name))
-      settings.emplace_back(section + "." + key.name, key.print(model));
+    if (unseen(model, key.name)) settings.emplace_back(section + "." + key.name, key.print(model));
   return settings;
 }
 
@@ -38,13 +48,15 @@ std::int64_t count_blocks(const WeightFile& file) {
 // The head as a fresh network of this section and seed has it.
 void fill_head(ForeignModel& model, const ForeignRequest& request) {
   auto& o = model.seen.options;
+  const auto cpu = at::dtype(at::kFloat).device(at::kCPU);
   Chain chain{request.section, std::vector<StagePtr>(o.depths.size()), {}};
-  chain.stages.back() = make_stage(o, model.seen.image, o.stages() - 1, o.width,
-                                   at::dtype(at::kFloat).device(at::kCPU));
+  chain.stages.back() =
+      make_stage(o, model.seen.image, o.stages() - 1, o.width, cpu, make_shared_tensors(o, cpu));
   initialise(chain, request.seed);
   const auto fresh = state(chain);
   for (auto& [name, tensor] : model.seen.tensors) {
-    if (!name.ends_with("/head.weight")) continue;
+    const auto note = model.notes.find(name);
+    if (note == model.notes.end() || !note->second.starts_with("new")) continue;
     const auto found = std::ranges::find(fresh, name, [](const auto& t) { return t.first; });
     tensor.copy_(found->second);
   }
@@ -73,7 +85,9 @@ ForeignModel read_foreign(const ForeignRequest& request) {
   const bool staged = std::ranges::any_of(
       model.file.tensors, [](const auto& t) { return parse_staged(t.first).has_value(); });
   auto depths = request.stages.empty() ? model.file.depths : request.stages;
-  if (depths.empty() && request.one_stage && !staged) depths = {count_blocks(model.file)};
+  const bool nac = std::ranges::any_of(
+      model.file.tensors, [](const auto& t) { return nac_part(t.first) != NacPart::none; });
+  if (depths.empty() && request.one_stage && !staged && !nac) depths = {count_blocks(model.file)};
   auto tensors = cut_into_stages(model.file, depths, request.only, source);
   if (request.only) depths = request.stages;  // the file's are those of another place
   for (std::size_t i = 0; i < tensors.size(); ++i)

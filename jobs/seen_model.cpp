@@ -10,30 +10,21 @@
 
 #include <m2mkd/base/error.hpp>
 
+#include "seen_nac.hpp"
+#include "shapes.hpp"
+
 namespace m2mkd {
 
+ModelName name_model(const StagedTensors& tensors) {
+  if (std::ranges::any_of(tensors,
+                          [](const auto& t) { return nac_part(t.first.key) != NacPart::none; }))
+    return ModelName::nac;
+  const bool experts = std::ranges::any_of(
+      tensors, [](const auto& t) { return t.first.key.find(".moe.") != std::string::npos; });
+  return experts ? ModelName::vmoe : ModelName::vit;
+}
+
 namespace {
-
-// Shapes of the tensors by key, whatever the stage; extents that are not there count as 1, and the
-// strict check says the rest.
-class Shapes {
- public:
-  explicit Shapes(const StagedTensors& tensors) : tensors_(tensors) {}
-
-  // Extent `dim` of the first tensor whose key ends in `key`; nothing when there is none.
-  std::optional<std::int64_t> find(const std::string& key, std::int64_t dim) const {
-    for (const auto& [name, tensor] : tensors_)
-      if (name.key.ends_with(key))
-        return dim < tensor.dim() ? std::max<std::int64_t>(1, tensor.size(dim)) : 1;
-    return std::nullopt;
-  }
-  std::int64_t get(const std::string& key, std::int64_t dim, std::int64_t otherwise) const {
-    return find(key, dim).value_or(otherwise);
-  }
-
- private:
-  const StagedTensors& tensors_;
-};
 
 std::int64_t count_experts(const StagedTensors& tensors) {
   std::map<std::string, std::set<std::string>> experts;  // by block: numbers as text
@@ -67,8 +58,12 @@ SeenModel from_shapes(const StagedTensors& tensors, ModelName model,
   auto& o = seen.options;
   o.model = model;
   o.depths = depths;
-  o.width = shapes.get("norm1.weight", 0, 1);
   o.heads = 1;
+  if (model == ModelName::nac) {
+    see_nac(tensors, seen);
+    return seen;
+  }
+  o.width = shapes.get("norm1.weight", 0, 1);
   o.top_k = 1;
   o.qkv_bias = shapes.find("attn.qkv.bias", 0).has_value();
   const auto hidden = shapes.get("mlp.fc1.weight", 0, shapes.get(".htoh4.weight", 1, 4 * o.width));
@@ -97,10 +92,11 @@ void guess(SeenModel& seen, const std::function<bool(const char*)>& said,
     seen.guesses.push_back(fmt::format("{}: not in the weights; usual for width {} (--{}.{})", what,
                                        o.width, section, what.substr(0, what.find(' '))));
   };
-  const auto heads = standard_heads.find(o.width);
-  seen.heads_known = said("heads") || heads != standard_heads.end();
+  auto heads = standard_heads.contains(o.width) ? standard_heads.at(o.width) : 0;
+  if (o.model == ModelName::nac) heads = o.width % 64 == 0 ? o.width / 64 : 0;
+  seen.heads_known = said("heads") || heads > 0;
   if (!said("heads") && seen.heads_known) {
-    o.heads = heads->second;
+    o.heads = heads;
     note(fmt::format("heads = {}", o.heads));
   }
   if (!said("top_k") && o.model == ModelName::vmoe && seen.heads_known) {
@@ -114,8 +110,8 @@ void guess(SeenModel& seen, const std::function<bool(const char*)>& said,
 }
 
 bool is_stitch(const std::string& key) {
-  return key.find(".pre_stitch.") != std::string::npos ||
-         key.find(".post_stitch.") != std::string::npos;
+  return key.find("pre_stitch.") != std::string::npos ||
+         key.find("post_stitch.") != std::string::npos;
 }
 
 // The stages that the file has, on no device; the others stay null.
@@ -124,17 +120,26 @@ Chain make_seen(const SeenModel& seen, const StagedTensors& tensors, const std::
   for (const auto& [name, tensor] : tensors)
     stages[name.stage] = stages[name.stage] || is_stitch(name.key);
   const Shapes shapes(tensors);
-  ModelOptions stitched = seen.options;
-  stitched.stitch = StitchRule::always;
-  const auto outer =
-      shapes.get("pre_stitch.ln.weight", 0, shapes.get("post_stitch.fc.weight", 0, 1));
+  const auto outer = shapes.get(
+      "pre_stitch.ln.weight", 0,
+      shapes.get("pre_stitch.weight", 1,
+                 shapes.get("post_stitch.fc.weight", 0, shapes.get("post_stitch.weight", 0, 1))));
+  const auto students = nac_students(tensors);
   const auto nowhere = at::dtype(at::kFloat).device(at::kMeta);
   Chain chain{role, std::vector<StagePtr>(seen.options.depths.size()), {}};
-  for (const auto& [number, stitches] : stages)
-    if (number >= 0 && number < seen.options.stages())
-      chain.stages[static_cast<std::size_t>(number)] =
-          stitches ? make_distill_form(stitched, seen.image, number, outer, nowhere)
-                   : make_stage(seen.options, seen.image, number, outer, nowhere);
+  const auto shared = make_shared_tensors(seen.options, nowhere);
+  if (stages.contains(-1)) chain.shared = shared;
+  for (const auto& [number, stitches] : stages) {
+    if (number < 0 || number >= seen.options.stages()) continue;
+    const auto student = students.find(number);
+    ModelOptions distilled = seen.options;
+    distilled.stitch = stitches ? StitchRule::always : StitchRule::never;
+    const Surrounding around{outer, student == students.end() ? 0 : student->second};
+    chain.stages[static_cast<std::size_t>(number)] =
+        stitches || student != students.end()
+            ? make_distill_form(distilled, seen.image, number, around, nowhere)
+            : make_stage(seen.options, seen.image, number, outer, nowhere, shared);
+  }
   return chain;
 }
 
@@ -144,10 +149,11 @@ std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std
   bool head = false;
   for (const auto& [name, tensor] : tensors) {
     names.push_back(name);
-    head = head || name.key == "head.weight";
+    head = head || name.key == "head.weight" || name.key.ends_with("tokenizer.to_logits.weight");
   }
   auto depths = blocks_per_stage(names);
   if (!head) depths.push_back(0);
+  if (name_model(tensors) == ModelName::nac) depths.resize(std::max<std::size_t>(3, depths.size()));
   if (!wanted.empty()) {
     for (std::size_t i = 0; i < depths.size(); ++i)
       if (depths[i] != 0 && (i >= wanted.size() || depths[i] != wanted[i]))
@@ -162,12 +168,6 @@ std::vector<std::int64_t> grouping(const StagedTensors& tensors, std::vector<std
 }
 
 }  // namespace
-
-ModelName name_model(const StagedTensors& tensors) {
-  const bool experts = std::ranges::any_of(
-      tensors, [](const auto& t) { return t.first.key.find(".moe.") != std::string::npos; });
-  return experts ? ModelName::vmoe : ModelName::vit;
-}
 
 SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<std::int64_t> depths,
                     const std::string& section, const WrittenSettings& settings,
@@ -193,10 +193,17 @@ SeenModel see_model(const StagedTensors& tensors, ModelName model, std::vector<s
     all.emplace_back(name.text('/'), tensor);
     by_name[all.back().first] = tensor;
   }
-  load(chain, all, source);  // into nothing: only its strict comparison is wanted
+  // Random tensors that never train are not in published files.
+  const auto random = buffers(chain);
+  const auto optional = [&](const std::string& name) {
+    return std::ranges::any_of(random, [&](const auto& buffer) { return buffer.name == name; });
+  };
+  load(chain, all, source, {}, optional);  // into nothing: only its strict comparison is wanted
   for (const auto& [name, nothing] : state(chain))
-    seen.tensors.emplace_back(name, by_name.at(name));
+    if (const auto found = by_name.find(name); found != by_name.end())
+      seen.tensors.push_back(*found);
   seen.whole =
+      nac_students(tensors).empty() &&
       std::ranges::none_of(chain.stages, [](const auto& stage) { return stage == nullptr; });
   return seen;
 }

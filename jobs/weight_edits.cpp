@@ -29,9 +29,42 @@ at::Tensor resized(const at::Tensor& positions, std::int64_t side, std::int64_t 
   return at::cat({positions.narrow(1, 0, 1), rows.to(positions.scalar_type())}, 1);
 }
 
+// Tensors of a NAC, whole or student.
+auto find_ending(StagedTensors& tensors, const std::string& end) {
+  return std::ranges::find_if(tensors, [&](const auto& t) { return t.first.key.ends_with(end); });
+}
+
+// (C, side, side) → (C, target, target). False where the file is no NAC's.
+bool resize_grid(StagedTensors& tensors, std::int64_t image_size, EditNotes& notes) {
+  const auto grid = find_ending(tensors, "positional_grid.grid"),
+             stem = find_ending(tensors, "backbone.downsample_layers.0.0.weight");
+  if (grid == tensors.end() || stem == tensors.end()) return false;
+  if (grid->second.dim() != 3 || stem->second.dim() != 4)
+    fail("--image-size: the grid of positions is not of shape (C, side, side)");
+  auto patch = stem->second.size(2);
+  for (int level = 1;
+       find_ending(tensors, fmt::format("downsample_layers.{}.1.weight", level)) != tensors.end();
+       ++level)
+    patch *= 2;
+  if (patch < 1 || image_size % patch != 0)
+    throw ConfigError(
+        fmt::format("--image-size {}: tokens of {} pixels do not divide it", image_size, patch));
+  const auto side = grid->second.size(1), target = image_size / patch;
+  if (target == side) return true;
+  const auto type = grid->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  grid->second = at::upsample_bicubic2d(grid->second.to(type).unsqueeze(0), {target, target},
+                                        /*align_corners=*/false)
+                     .squeeze(0)
+                     .to(grid->second.scalar_type());
+  notes[grid->first.text('/')] =
+      fmt::format("resized from {0} x {0} to {1} x {1} tokens", side, target);
+  return true;
+}
+
 }  // namespace
 
 void resize_positions(StagedTensors& tensors, std::int64_t image_size, EditNotes& notes) {
+  if (resize_grid(tensors, image_size, notes)) return;
   auto* positions = find(tensors, "pos_embed");
   const auto* patches = find(tensors, "patch_embed.proj.weight");
   if (positions == nullptr || patches == nullptr)
@@ -55,21 +88,23 @@ void resize_positions(StagedTensors& tensors, std::int64_t image_size, EditNotes
 }
 
 bool replace_head(StagedTensors& tensors, std::int64_t classes, EditNotes& notes) {
-  const auto norm =
-      std::ranges::find(tensors, "norm.weight", [](const auto& t) { return t.first.key; });
-  if (norm == tensors.end()) fail("--classes: the file holds no head (it has no last stage)");
-  if (const auto* head = find(tensors, "head.weight"); head && head->size(0) == classes)
-    return false;
-  const auto stage = norm->first.stage;
-  const auto like = norm->second;
-  std::erase_if(tensors, [](const auto& t) {
-    return t.first.key == "head.weight" || t.first.key == "head.bias";
-  });
-  tensors.emplace_back(StagedName{stage, "head.weight"},
+  auto before = find_ending(tensors, "output_tokenizer.confidence_scorer.weight");
+  const bool nac = before != tensors.end();
+  if (!nac)
+    before = std::ranges::find(tensors, "norm.weight", [](const auto& t) { return t.first.key; });
+  if (before == tensors.end()) fail("--classes: the file holds no head (it has no last stage)");
+  const std::string head = nac ? "output_tokenizer.to_logits" : "head";
+  const auto weight = head + ".weight", bias = head + ".bias";
+  if (const auto* old = find(tensors, weight); old && old->size(0) == classes) return false;
+  const auto stage = before->first.stage;
+  const auto like = before->second;
+  std::erase_if(tensors,
+                [&](const auto& t) { return t.first.key == weight || t.first.key == bias; });
+  tensors.emplace_back(StagedName{stage, weight},
                        at::zeros({classes, like.numel()}, like.options()));
-  tensors.emplace_back(StagedName{stage, "head.bias"}, at::zeros({classes}, like.options()));
-  notes[StagedName{stage, "head.weight"}.text('/')] = "new, N(0, 0.02)";
-  notes[StagedName{stage, "head.bias"}.text('/')] = "new, 0";
+  tensors.emplace_back(StagedName{stage, bias}, at::zeros({classes}, like.options()));
+  notes[StagedName{stage, weight}.text('/')] = nac ? "new, ±1/√width" : "new, N(0, 0.02)";
+  notes[StagedName{stage, bias}.text('/')] = nac ? "new, ±1/√width" : "new, 0";
   return true;
 }
 

@@ -67,8 +67,35 @@ StagedTensors renumbered(const WeightFile& file, int stage, const std::string& s
   return tensors;
 }
 
+// A NAC's names tell its stages.
+std::vector<std::int64_t> told_by_nac(const WeightFile& file,
+                                      const std::vector<std::int64_t>& depths,
+                                      const std::string& source) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : file.tensors) {
+    names.push_back(name);
+    if (nac_part(name) == NacPart::student)
+      throw ConfigError(
+          fmt::format("'{}' is a NAC's student module, which does not tell its place in the "
+                      "network: m2mkd convert --stage I gives it one, 0 for the read-in",
+                      source));
+  }
+  auto told = nac_depths(names);
+  if (!told.empty() && !depths.empty() && depths != told)
+    throw ConfigError(fmt::format(
+        "'{}' has {} propagators, which are {} stages of one block; the blocks per stage are {}",
+        source, told.size() - 2, told.size(), print_value(depths)));
+  return told;
+}
+
 StagedTensors cut_flat(const WeightFile& file, const std::vector<std::int64_t>& depths,
                        const std::string& source) {
+  if (auto told = told_by_nac(file, depths, source); !told.empty()) {
+    StagedTensors tensors;
+    for (const auto& [name, tensor] : file.tensors)
+      tensors.emplace_back(staged_name(name, told), tensor);
+    return tensors;
+  }
   std::set<std::int64_t> blocks;
   for (const auto& [name, tensor] : file.tensors)
     if (const auto block = block_of(name)) blocks.insert(*block);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include <ATen/ATen.h>
@@ -22,6 +23,13 @@ std::string stage_prefix(int stage) {
 
 bool is_weight(const std::string& name) {
   return name.starts_with("stages/") || name.starts_with("shared/");
+}
+
+// Random tensors that never train, which published files do not hold (reference/nac §3.2).
+std::function<bool(const std::string&)> buffers_of(const Chain& chain) {
+  std::set<std::string> names;
+  for (const auto& buffer : buffers(chain)) names.insert(buffer.name);
+  return [names](const std::string& name) { return names.contains(name); };
 }
 
 std::string lines(const std::vector<std::string>& names) {
@@ -190,8 +198,13 @@ Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
   if (has_prior(job) && weights_ != Weights::random) start_signatures(chain, job, folder_, group_);
-  if (!job.start.file.empty() && reads(job.start))
-    load_into(chain, job.start, job.model, job.stage, chain.role + " start weights");
+  if (!job.start.file.empty() && reads(job.start)) {
+    if (group_.rank() == 0)
+      load(chain, read(job.start, job.model.depths, job.stage),
+           folder_.file(job.start).string() + " (" + chain.role + " start weights)", {},
+           buffers_of(chain));
+    broadcast(chain);
+  }
   if (!job.assembled() ||
       !std::ranges::all_of(job.parts, [&](const auto& s) { return reads(s); }) ||
       (job.upcycled() && !reads(job.start)))

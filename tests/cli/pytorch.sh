@@ -6,13 +6,14 @@
 . "$(dirname "$0")/../support/cli.sh"
 golden=$root/tests/golden
 reference=$golden/train_reference.py
+ini=$golden/pytorch.ini
 /usr/bin/python3 "$reference" --start "$work/start"
 "$pack" npy --images "$work/start/images.npy" --labels "$work/start/labels.npy" --out "$work/packed" >/dev/null
 
 train() { # train NAME RANKS [flags, or a further INI file]
   local name=$1 ranks=$2
   shift 2
-  (cd "$work" && mpirun -n "$ranks" "$m2mkd" run "$golden/pytorch.ini" --run.dir "$name" "$@") >"$work/$name.out" 2>&1 ||
+  (cd "$work" && mpirun -n "$ranks" "$m2mkd" run "$ini" --run.dir "$name" "$@") >"$work/$name.out" 2>&1 ||
     { tail -5 "$work/$name.out"; fail "$name"; }
 }
 differ() { # differ NAME FILE.npz [flags]: exit 1 where the run is another than the recorded one
@@ -52,10 +53,24 @@ with h5py.File(sys.argv[1], "r+") as file:
 P
 expect_exit 1 differ other "$golden/trajectories_fp64.npz" --weights 1e-8 --jobs incubate.1
 
+# A NAC: its student modules, and the full model end to end.
+ini=$golden/pytorch_nac.ini
+nac=(distill.0 distill.1 distill.2 final.e2e)
+train nac 1 --train.precision fp64
+check nac "$golden/trajectories_nac_fp64.npz" "${exact[@]}" --jobs "${nac[@]}"
+for job in distill.0 final.e2e; do
+  train nac_two 2 --train.precision fp64 --run.jobs "$job"
+done
+check nac_two "$golden/trajectories_nac_fp64.npz" "${exact[@]}" --jobs distill.0 final.e2e
+train nac_other 1 --train.precision fp64 --student.truncation 0.91 --run.jobs final.e2e
+expect_exit 1 differ nac_other "$golden/trajectories_nac_fp64.npz" --losses 1e-8 --jobs final.e2e
+
 python=${M2MKD_TORCH_PYTHON:-python3}
 if why=$("$python" -c 'import numpy, torch' 2>&1); then
   OMP_NUM_THREADS=1 "$python" "$reference" --train "$work/live.npz" --precision fp64 --whole >/dev/null
   check fp64 "$work/live.npz" "${exact[@]}" --jobs "${jobs[@]}"
+  OMP_NUM_THREADS=1 "$python" "$reference" --train "$work/live.npz" --precision fp64 --whole --nac >/dev/null
+  check nac "$work/live.npz" "${exact[@]}" --jobs "${nac[@]}"
 else
   echo "the live form is skipped: $python: ${why##*$'\n'} (M2MKD_TORCH_PYTHON names a Python with PyTorch)"
 fi

@@ -2,7 +2,8 @@
 """The phases of m2mKD in plain PyTorch, twenty steps of each, and a run of m2mkd compared with them.
 
   train_reference.py --start DIR                        write start weights, images and labels (NumPy)
-  train_reference.py --train FILE.npz --precision fp64  train and write the trajectories (PyTorch); --whole keeps every weight
+  train_reference.py --train FILE.npz --precision fp64  train and write the trajectories (PyTorch); --whole keeps every weight,
+                                                        --nac: those of a Neural Attentive Circuit
   train_reference.py --check RUN_DIR --against FILE.npz --losses 1e-8 --norms 1e-8 --weights 1e-8 [--jobs distill.1 ...]
                                                         compare a run with them (h5py)
 
@@ -15,6 +16,7 @@ import sys
 
 import numpy as np
 
+import nac_start
 import start
 
 STEPS, BATCH, ALPHA, TAU = 20, 16, 0.5, 2.0
@@ -38,10 +40,10 @@ def objective(logits, labels, teacher, form):
 
 
 def decays(name, parameter):
-    return parameter.dim() > 1 and not name.endswith((".bias", "pos_embed", "cls_token"))
+    return parameter.dim() > 1 and not name.endswith((".bias", "pos_embed", "cls_token", "grid", "codes_", "signatures_"))
 
 
-def train(chain, trained, teacher=None, form="eq3", clip=0.0):
+def train(chain, trained, teacher=None, form="eq3", clip=0.0, decay_all=False):
     """Trains `trained`, the chain or a part of it; returns the columns."""
     import torch
 
@@ -49,8 +51,8 @@ def train(chain, trained, teacher=None, form="eq3", clip=0.0):
     trained.requires_grad_(True)
     named = list(trained.named_parameters())
     groups = [
-        {"params": [p for name, p in named if decays(name, p)], "weight_decay": 0.05},
-        {"params": [p for name, p in named if not decays(name, p)], "weight_decay": 0.0},
+        {"params": [p for name, p in named if decay_all or decays(name, p)], "weight_decay": 0.05},
+        {"params": [p for name, p in named if not (decay_all or decays(name, p))], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     images, labels = start.images()
@@ -113,6 +115,32 @@ def train_all():
     return jobs
 
 
+def train_nac():
+    """The same for a small NAC: its student modules inside the meta, and the full model with nothing random, every parameter decayed."""
+    import nac_networks as nac
+    import nac_students
+    import networks
+    import torch
+
+    meta, teacher = (networks.network(role, start.weights(role)) for role in ("meta", "teacher"))
+    sizes, outer = nac_start.SMALL, start.NETWORKS["meta"]["width"]
+    kinds = [nac_students.ReadInStudent, *[nac_students.MediatorStudent] * sizes.propagators, nac_students.ReadOutStudent]
+    jobs = {}
+    for i, (kind, arrays) in enumerate(zip(kinds, nac_start.student_weights())):
+        stage = nac_students.StudentStage(kind(sizes, outer), arrays)
+        columns = train(meta.hybrid(i, stage), stage.module, teacher=meta.hybrid(i, teacher.stages[i]))
+        weights = stage.module.state_dict() | stage.random
+        jobs[f"distill.{i}"] = columns, {f"stages.{i}.{key}": value for key, value in weights.items()}
+    model = nac.Nac(sizes)
+    model.load_state_dict({name: torch.as_tensor(array) for name, array in nac_start.network_weights().items()}, strict=True)
+    columns = train(model, model, decay_all=True)
+    weights = model.state_dict()
+    places = {name: i for i, shapes in enumerate(nac_start.network_shapes(sizes)) for name in shapes}
+    prefix = [f"stages.{i}." for i in range(len(kinds))] + ["shared."]
+    jobs["final.e2e"] = columns, {prefix[places[name]] + name: value for name, value in weights.items()}
+    return jobs
+
+
 def sampled(array):
     """What is kept of a tensor: up to 64 elements at equal distances, and a weighted sum in which every element counts."""
     values = np.asarray(array, np.float64).reshape(-1)
@@ -120,13 +148,13 @@ def sampled(array):
     return np.append(values[:: -(-values.size // 64)], weighted)
 
 
-def write_trajectories(path, precision, whole):
+def write_trajectories(path, precision, whole, train_jobs):
     import torch
 
     torch.set_num_threads(1)
     torch.set_default_dtype({"fp32": torch.float32, "fp64": torch.float64}[precision])
     arrays = {}
-    for job, (columns, weights) in train_all().items():
+    for job, (columns, weights) in train_jobs().items():
         for column, values in columns.items():
             arrays[f"{job}/{column}"] = np.array(values)
         for name, tensor in weights.items():
@@ -141,7 +169,8 @@ def write_trajectories(path, precision, whole):
 
 def tensors_of(module):
     """Tensors of a module file: chain name → dataset."""
-    return {f"stages.{i}.{key}": module[f"stages/{i}/{key}"] for i in module["stages"] for key in module["stages"][i]}
+    tensors = {f"stages.{i}.{key}": module[f"stages/{i}/{key}"] for i in module["stages"] for key in module["stages"][i]}
+    return tensors | {f"shared.{key}": value for key, value in module.get("shared", {}).items()}
 
 
 def pairs(run, job, recorded):
@@ -191,6 +220,7 @@ def main():
     parser.add_argument("--train", metavar="FILE.npz")
     parser.add_argument("--precision", choices=("fp32", "fp64"), default="fp64")
     parser.add_argument("--whole", action="store_true", help="keep every element of every weight")
+    parser.add_argument("--nac", action="store_true", help="train a Neural Attentive Circuit instead of the V-MoE")
     parser.add_argument("--check", metavar="RUN_DIR")
     parser.add_argument("--against", metavar="FILE.npz")
     parser.add_argument("--losses", type=float, help="allowed difference of a step's loss, CE and KL")
@@ -200,8 +230,9 @@ def main():
     args = parser.parse_args()
     if args.start:
         start.write_start(args.start)
+        nac_start.write(args.start)
     if args.train:
-        write_trajectories(args.train, args.precision, args.whole)
+        write_trajectories(args.train, args.precision, args.whole, train_nac if args.nac else train_all)
     limits = {what: getattr(args, what) for what in ("losses", "norms", "weights") if getattr(args, what) is not None}
     if args.check and not check(args.check, args.against, args.jobs, limits):
         sys.exit("the run differs from PyTorch")

@@ -95,6 +95,27 @@ TEST(Weights, AStudentsOnlyStageGetsItsPlace) {
   EXPECT_THAT(message_of([] { cut("checkpoint.pth", {}, 1); }), HasSubstr("2 stages"));
 }
 
+// An empty list of stages beside the weights is how NACs are saved
+// (tests/golden/make_nac_checkpoints.py).
+TEST(Weights, OfANacAreCutByTheirNames) {
+  const auto nac = cut("nac.pt", {});
+  expect_equal(cut("nac.pt", {1, 1, 1, 1}), nac);
+  EXPECT_TRUE(nac.contains("shared/latent_graphs.0.mediator_latents.codes_"));
+  EXPECT_TRUE(nac.contains("stages/0/input_tokenizer.positional_grid.grid"));
+  EXPECT_TRUE(
+      nac.contains("stages/2/latent_graphs.0.propagators.1.latent_attention.kernel.bandwidth"));
+  EXPECT_TRUE(nac.contains("stages/3/output_tokenizer.confidence_scorer.weight"));
+  EXPECT_THAT(golden("nac.pt").left_out, Contains("model_ema (no weights)"));
+  EXPECT_THAT(message_of([] {
+                cut("nac.pt", {1, 1, 1});
+              }),
+              HasSubstr("has 2 propagators, which are 4 stages"));
+  const auto mediator = cut("nac_mediator.pth", {}, 2);
+  EXPECT_TRUE(mediator.contains("stages/2/pre_stitch.weight"));
+  EXPECT_THAT(golden("nac_mediator.pth").left_out, Contains("model_stages (no weights)"));
+  EXPECT_THAT(message_of([] { cut("nac_mediator.pth", {1, 1, 1}); }), HasSubstr("--stage I"));
+}
+
 TEST(Weights, FlatNamesNeedACutThatFits) {
   EXPECT_THAT(message_of([] { cut("deit.pth", {}); }), HasSubstr("give --stages"));
   EXPECT_THAT(message_of([] {

@@ -41,8 +41,9 @@ std::string weights_digest(const std::filesystem::path& path);
 using StagedTensors = std::vector<std::pair<StagedName, at::Tensor>>;
 
 /// Every tensor with its stage. Flat names are cut after `depths` blocks, or the file's own where
-/// `depths` is empty. `only`: the file is this one stage, whatever its number there. Throws Error
-/// (ConfigError where another setting would help), naming `source`.
+/// `depths` is empty; those of a NAC tell their stages. `only`: the file is this one stage,
+/// whatever its number there. Throws Error (ConfigError where another setting would help), naming
+/// `source`.
 StagedTensors cut_into_stages(const WeightFile& file, std::vector<std::int64_t> depths,
                               std::optional<int> only, const std::string& source);
 
