@@ -112,9 +112,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Form{"readin, codes (64,K), states (64,C)", 0, false},
                     Form{"mediator, codes (257,K)", 1, false},
                     Form{"readout, codes (257,K), latent_codes (64,K), states (64,C)", 9, false}),
-    [](const auto& info) {
-      const std::string name = info.param.name;
-      return name.substr(0, name.find(',')) + (info.param.one_code ? "OneCode" : "OwnCodes");
+    [](const auto& form) {
+      const std::string name = form.param.name;
+      return name.substr(0, name.find(',')) + (form.param.one_code ? "OneCode" : "OwnCodes");
     });
 
 }  // namespace

@@ -173,10 +173,11 @@ TEST(Nac, AffinitiesInEvaluationFollowTheSignatures) {
   };
   const auto before = logits();
   EXPECT_TRUE(at::equal(before, logits()));
-  {
-    const c10::NoGradGuard no_grad;
-    leaf(chain, "mediator_latents.signatures_").mul_(filled("other", {8, 6}));
-  }
+  // Written behind autograd's back, as optimizers and broadcasts do.
+  const auto signatures = leaf(chain, "mediator_latents.signatures_");
+  auto* values = signatures.data_ptr<double>();
+  for (std::int64_t i = 0; i < signatures.numel(); ++i)
+    values[i] *= fill_value("other", static_cast<std::uint64_t>(i));
   const auto after = logits();
   EXPECT_GT(difference(before, after), 1e-6);
   EXPECT_LT(difference(after, chain.forward(images, {}).detach()),

@@ -16,7 +16,7 @@ TEST(PublishedMeter, GivesThePublishedFactors) {
        {Case{1250, 192, 0.99449}, {6250, 48, 0.97967}, {3750, 48, 0.97957}}) {
     PublishedMeter meter(8 * per_rank, 8, batch);
     meter.add(0, at::ones({8 * per_rank}, at::kBool));
-    EXPECT_NEAR(meter.acc1(), 100 * factor, 5e-4);
+    EXPECT_NEAR(meter.acc1(), 100 * factor, 6e-4);  // five digits
   }
 }
 

@@ -59,14 +59,11 @@ at::Tensor Kernel::sampled(const at::Tensor& receivers, const at::Tensor& sender
                            std::int64_t batch, std::uint32_t layer,
                            const ForwardContext& context) const {
   const auto distance = distances(receivers, senders);
-  const auto kept = kept_.get({receivers, senders}, [&] {
-    const c10::NoGradGuard no_grad;
-    const auto all = at::ones_like(distance, at::kBool);
-    return (options_.truncation > 0 ? distance <= options_.truncation : all)
-        .flatten()
-        .nonzero()
-        .squeeze(1);
-  });
+  const auto all = at::ones_like(distance, at::kBool);
+  const auto kept = (options_.truncation > 0 ? distance.detach() <= options_.truncation : all)
+                        .flatten()
+                        .nonzero()
+                        .squeeze(1);
   const auto link = (-distance.flatten().index_select(0, kept) / bandwidth_).exp();
   auto noise = sample_noise(Law::uniform, batch, {kept.size(0)},
                             link.options().requires_grad(false), Draw::links, layer, context);

@@ -32,7 +32,7 @@ class Kernel {
 
   KernelOptions options_;
   at::Tensor bandwidth_;  ///< 0-dim
-  Memo kept_, affinity_;
+  Memo affinity_;         ///< of evaluation
 };
 
 }  // namespace m2mkd::nac

@@ -1,10 +1,10 @@
 #pragma once
-// A value without gradient that depends on some parameters: computed anew only after one of them
-// changed.
+// A value without gradient that depends on some small parameters: computed anew only where their
+// values changed. (Version counters would not do: the fused optimizer and broadcasts leave them.)
 
 #include <vector>
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 
 namespace m2mkd::nac {
 
@@ -12,18 +12,18 @@ class Memo {
  public:
   template <class F>
   const at::Tensor& get(const std::vector<at::Tensor>& parameters, F compute) const {
-    std::vector<std::pair<const void*, std::int64_t>> now;
-    for (const auto& p : parameters)
-      now.emplace_back(p.unsafeGetTensorImpl(), static_cast<std::int64_t>(p._version()));
-    if (!value_.defined() || now != of_) {
+    bool same = of_.size() == parameters.size();
+    for (std::size_t i = 0; same && i < of_.size(); ++i) same = at::equal(of_[i], parameters[i]);
+    if (!same) {
+      of_.clear();
+      for (const auto& p : parameters) of_.push_back(p.detach().clone());
       value_ = compute().detach();
-      of_ = std::move(now);
     }
     return value_;
   }
 
  private:
-  mutable std::vector<std::pair<const void*, std::int64_t>> of_;  ///< tensor, version
+  mutable std::vector<at::Tensor> of_;
   mutable at::Tensor value_;
 };
 
