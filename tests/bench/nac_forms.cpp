@@ -94,16 +94,7 @@ void read_in(const std::string& name, const ModelOptions& options, const ImageSh
 
 int main(int argc, char** argv) {
   const double limit = argc > 1 ? std::stod(argv[1]) : 10;
-  ModelOptions fashion = nac_tiny();
-  fashion.width = 64;
-  fashion.heads = 4;
-  fashion.patch = 2;
-  fashion.depths.assign(6, 1);
-  fashion.nac.input_latents = 16;
-  fashion.nac.mediator_latents = 32;
-  fashion.nac.output_latents = 16;
-  fashion.nac.signature_width = fashion.nac.position_width = 16;
-  fashion.nac.tokenizer_depths = {1, 1};
+  const ModelOptions fashion = nac_fashion();
   const ImageShape grey{1, 28, 10};
   fmt::print("{:<44}{:>6}{:>12}{:>12}{:>9}{:>6}\n", "step", "images", "ours, ms", "plain, ms",
              "ratio", "pairs");

@@ -49,6 +49,12 @@ assert len(p["job"]) == 16 and all(0 <= x <= 1 for x in p["trained_active"][:]),
 assert max(abs(p["fitted_recall"][:] - p["trained_recall"][:])) < 0.5
 PY
 
+# Distilled on one data set, trained on another: the grid of positions starts anew, nothing else of the modules is lost.
+smoke 1 "$work/other" --data.final.image_size 20 || fail "other images in the final phase"
+"$m2mkd" inspect "$work/other/modules/final.m2mkd.h5" --json >"$work/other.json"
+grep -q 'input_tokenizer.positional_grid.grid' "$work/other.json" || fail "no grid in the assembled model"
+grep -q 'assembled from 4 files: 0 tensors copied, 142 renamed, 20 discarded, 16 fresh' "$work/other.out" || fail "the assembly across data sets"
+
 # What the published code does, in one word; the accuracy of its meter under its own name.
 smoke 1 "$work/published" --compat published || fail "compat = published"
 grep -q '^published meter' "$work/published.out" || fail "no number of the published meter"

@@ -32,12 +32,13 @@ build() { cmake/build.sh cuda; }
 starts() { "$M2MKD" --build-info && ldd "$M2MKD" | grep -o 'libtorch_cuda.so\|libnccl.so[.0-9]*' | paste -sd ' '; }
 pack() { data_prep/fashion_mnist.sh "$(dirname "$M2MKD")" && echo "data/fashion-mnist"; }
 tests() { ctest --test-dir build/cuda --output-on-failure --no-tests=ignore -L gpu; }
-pipeline() {
-  local launch=()
+pipeline() { # pipeline CONFIG.ini
+  local launch=() run
+  run=$work/$(basename "$1" .ini)
   if command -v mpirun >/dev/null; then launch=(mpirun -n 1); fi
-  "${launch[@]}" "$M2MKD" run configs/smoke.ini --run.dir "$work/run" || return
-  [[ -e $work/run/summary.h5 ]] || { echo "no summary.h5 in the run's directory"; return 1; }
-  grep -q 'cuda:0' "$work/run/run.log" || { echo "run.log does not name cuda:0: it ran on the CPU"; return 1; }
+  "${launch[@]}" "$M2MKD" run "$1" --run.dir "$run" || return
+  [[ -e $run/summary.h5 ]] || { echo "no summary.h5 in the run's directory"; return 1; }
+  grep -q 'cuda:0' "$run/run.log" || { echo "run.log does not name cuda:0: it ran on the CPU"; return 1; }
   echo "all phases and methods finished on cuda:0"
 }
 bench() {
@@ -53,7 +54,8 @@ checks() {
     check tests tests || true
   fi
   check starts starts && check pack pack || return
-  check pipeline pipeline || true
+  check pipeline pipeline configs/smoke.ini || true
+  check nac pipeline configs/nac_smoke.ini || true
   check bench bench || true
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Networks filled by the rule of reference/nac §8: numbers by full state-dict name.
 
+#include <array>
 #include <cmath>
 
 #include <m2mkd/nn/models.hpp>
@@ -53,21 +54,30 @@ inline ModelOptions nac_imagenet() {
 }
 inline const ImageShape kTinyImages{3, 64, 200}, kImageNetImages{3, 224, 1000};
 
-/// Small enough for finite differences.
-inline ModelOptions nac_small() {
+/// The tiny model with other sizes.
+inline ModelOptions nac_sized(std::int64_t width, std::int64_t heads, int stages,
+                              std::array<std::int64_t, 3> latents, std::int64_t signature,
+                              std::int64_t position) {
   ModelOptions o = nac_tiny();
-  o.width = 16;
-  o.heads = 2;
+  o.width = width;
+  o.heads = heads;
   o.patch = 2;
-  o.depths.assign(4, 1);
-  o.nac.input_latents = 3;
-  o.nac.mediator_latents = 8;
-  o.nac.output_latents = 4;
-  o.nac.signature_width = 6;
-  o.nac.position_width = 4;
+  o.depths.assign(static_cast<std::size_t>(stages), 1);
+  o.nac.input_latents = latents[0];
+  o.nac.mediator_latents = latents[1];
+  o.nac.output_latents = latents[2];
+  o.nac.signature_width = signature;
+  o.nac.position_width = position;
   o.nac.tokenizer_depths = {1, 1};
   o.nac.prior.prior_clusters = 2;
   return o;
+}
+/// That of configs/nac_fashion_mnist.ini.
+inline ModelOptions nac_fashion() {
+  return nac_sized(64, 4, 6, {16, 32, 16}, 16, 16);
+}
+inline ModelOptions nac_small() {
+  return nac_sized(16, 2, 4, {3, 8, 4}, 6, 4);
 }
 inline const ImageShape kSmallImages{1, 12, 5};
 

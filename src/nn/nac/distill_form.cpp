@@ -47,8 +47,6 @@ class DistillForm : public Stage {
       if (*stitch) weights += 2 * tokens * static_cast<double>((*stitch)->weight.numel());
     return {weights, 0};
   }
-  double width() const { return static_cast<double>(sizes_.width); }
-  double hidden() const { return static_cast<double>(sizes_.hidden); }
 
   ModelOptions options_;
   Sizes sizes_;
@@ -86,21 +84,8 @@ class ReadInForm : public DistillForm {
   }
 
   StageCost cost(std::int64_t) const override {
-    const auto count = static_cast<double>(states_.size(0)),
-               tokens = static_cast<double>(sizes_.tokens());
-    const AttentionSizes attention{sizes_.width, sizes_.heads, sizes_.code, sizes_.token};
-    Work run = layer_.tokenizer.work(), published = run;
-    run += read_in_work(attention, count, tokens, false);
-    published += read_in_work(attention, count, tokens, true);
-    for (auto* work : {&run, &published}) {
-      *work += ffn_work(width(), hidden(), count);
-      *work += stitch_work(count);
-    }
-    return stage_cost(run, published, layer_.tokenizer.image_work(),
-                      layer_.tokenizer.elements() +
-                          count * static_cast<double>(sizes_.heads) *
-                              (2 * tokens + 4 * static_cast<double>(sizes_.token)) +
-                          ffn_elements(width(), hidden(), count));
+    const auto count = static_cast<double>(states_.size(0));
+    return layer_.cost(count, stitch_work(count));
   }
   std::int64_t tokens_out(std::int64_t) const override { return states_.size(0); }
 
@@ -131,14 +116,9 @@ class MediatorForm : public DistillForm {
     return list.take();
   }
 
-  StageCost cost(std::int64_t tokens_in) const override {
-    const auto tokens = static_cast<double>(tokens_in);
-    Work work = latent_work(latent_sizes(options_), tokens, tokens);
-    work += ffn_work(width(), hidden(), tokens);
-    work += stitch_work(tokens);
-    return stage_cost(work, work, 0,
-                      latent_elements(latent_sizes(options_), tokens, tokens) +
-                          ffn_elements(width(), hidden(), tokens));
+  StageCost cost(std::int64_t tokens) const override {
+    const auto count = static_cast<double>(tokens);
+    return latent_cost(options_, count, count, stitch_work(count));
   }
   std::int64_t tokens_out(std::int64_t tokens) const override { return tokens; }
 
@@ -176,16 +156,11 @@ class ReadOutForm : public DistillForm {
     return list.take();
   }
 
-  StageCost cost(std::int64_t tokens_in) const override {
-    const auto tokens = static_cast<double>(tokens_in),
-               count = static_cast<double>(states_.size(0));
-    Work work = latent_work(latent_sizes(options_), count, tokens);
-    work += ffn_work(width(), hidden(), count);
-    work += stitch_work(tokens);
-    work.weights += 2 * static_cast<double>(layer_.to_logits.weight.numel());
-    return stage_cost(work, work, 0,
-                      latent_elements(latent_sizes(options_), count, tokens) +
-                          ffn_elements(width(), hidden(), count));
+  StageCost cost(std::int64_t tokens) const override {
+    Work more = stitch_work(static_cast<double>(tokens));
+    more += layer_.logits_work();
+    return latent_cost(options_, static_cast<double>(states_.size(0)), static_cast<double>(tokens),
+                       more);
   }
   std::int64_t tokens_out(std::int64_t) const override { return 0; }
 

@@ -65,21 +65,7 @@ class ReadInStage : public NacStage {
   }
 
   StageCost cost(std::int64_t) const override {
-    const auto count = static_cast<double>(sizes_.inputs),
-               tokens = static_cast<double>(sizes_.tokens());
-    const AttentionSizes attention{sizes_.width, sizes_.heads, sizes_.code, sizes_.token};
-    const auto width = static_cast<double>(sizes_.width),
-               hidden = static_cast<double>(sizes_.hidden);
-    Work run = layer_.tokenizer.work(), published = run;
-    const double images = layer_.tokenizer.image_work();
-    run += read_in_work(attention, count, tokens, false);
-    published += read_in_work(attention, count, tokens, true);
-    for (auto* work : {&run, &published}) *work += ffn_work(width, hidden, count);
-    return stage_cost(run, published, images,
-                      layer_.tokenizer.elements() +
-                          count * static_cast<double>(sizes_.heads) *
-                              (2 * tokens + 4 * static_cast<double>(sizes_.token)) +
-                          ffn_elements(width, hidden, count));
+    return layer_.cost(static_cast<double>(sizes_.inputs), {});
   }
   std::int64_t tokens_out(std::int64_t) const override { return sizes_.inputs + sizes_.mediators; }
 
@@ -123,14 +109,7 @@ class PropagatorStage : public NacStage {
   }
 
   StageCost cost(std::int64_t) const override {
-    const auto count = static_cast<double>(sizes_.mediators);
-    const auto width = static_cast<double>(sizes_.width),
-               hidden = static_cast<double>(sizes_.hidden);
-    Work work = latent_work(latent_sizes(options_), count, latents());
-    work += ffn_work(width, hidden, count);
-    return stage_cost(work, work, 0,
-                      latent_elements(latent_sizes(options_), count, latents()) +
-                          ffn_elements(width, hidden, count));
+    return latent_cost(options_, static_cast<double>(sizes_.mediators), latents(), {});
   }
   std::int64_t tokens_out(std::int64_t tokens) const override { return tokens; }
 
@@ -174,15 +153,8 @@ class ReadOutStage : public NacStage {
   }
 
   StageCost cost(std::int64_t) const override {
-    const auto count = static_cast<double>(sizes_.outputs);
-    const auto width = static_cast<double>(sizes_.width),
-               hidden = static_cast<double>(sizes_.hidden);
-    Work work = latent_work(latent_sizes(options_), count, latents());
-    work += ffn_work(width, hidden, count);
-    work.weights += 2 * static_cast<double>(layer_.to_logits.weight.numel());
-    return stage_cost(work, work, 0,
-                      latent_elements(latent_sizes(options_), count, latents()) +
-                          ffn_elements(width, hidden, count));
+    return latent_cost(options_, static_cast<double>(sizes_.outputs), latents(),
+                       layer_.logits_work());
   }
   std::int64_t tokens_out(std::int64_t) const override { return 0; }
 

@@ -34,6 +34,37 @@ at::Tensor ReadIn::operator()(const at::Tensor& images, const at::Tensor& states
   return x + ffn(x, codes);
 }
 
+StageCost ReadIn::cost(double latents, const Work& more) const {
+  const AttentionSizes sizes{attention.receiver_norm.weight.size(0), attention.heads,
+                             attention.query.scale_weight.size(1),
+                             attention.sender_norm.weight.size(0)};
+  const auto width = static_cast<double>(sizes.width), hidden = ffn.hidden(),
+             heads = static_cast<double>(sizes.heads), in = static_cast<double>(sizes.senders),
+             tokens = tokenizer.tokens();
+  Work run = tokenizer.work();
+  run += ffn_work(width, hidden, latents);
+  run += more;
+  Work published = run;
+  run += read_in_work(sizes, latents, tokens, false);
+  published += read_in_work(sizes, latents, tokens, true);
+  return stage_cost(run, published, tokenizer.image_work(),
+                    tokenizer.elements() + latents * heads * (2 * tokens + 4 * in) +
+                        ffn_elements(width, hidden, latents));
+}
+
+StageCost latent_cost(const ModelOptions& options, double receivers, double senders,
+                      const Work& more) {
+  const auto attention = latent_sizes(options);
+  const Sizes s = sizes(options);
+  const auto width = static_cast<double>(s.width), hidden = static_cast<double>(s.hidden);
+  Work work = latent_work(attention, receivers, senders);
+  work += ffn_work(width, hidden, receivers);
+  work += more;
+  return stage_cost(
+      work, work, 0,
+      latent_elements(attention, receivers, senders) + ffn_elements(width, hidden, receivers));
+}
+
 Propagator::Propagator(const ModelOptions& options, int index, at::TensorOptions tensor)
     : attention(latent_sizes(options), true, tensor),
       ffn(make_ffn(options, tensor)),

@@ -17,6 +17,8 @@ struct ReadIn {
   /// images, states (B, U, C), codes (U, K) → states (B, U, C).
   at::Tensor operator()(const at::Tensor& images, const at::Tensor& states,
                         const at::Tensor& codes) const;
+  /// With so many latents, and `more` work beside it.
+  StageCost cost(double latents, const Work& more) const;
 };
 
 struct Propagator {
@@ -47,9 +49,13 @@ struct ReadOut {
                     const at::Tensor& affinity) const;
   /// (B, U, C) → (B, classes): latents weighted by confidence.
   at::Tensor classify(const at::Tensor& states, const ForwardContext& context) const;
+  Work logits_work() const { return {2 * static_cast<double>(to_logits.weight.numel()), 0}; }
 };
 
 /// Sizes of the attention of latents to latents.
 AttentionSizes latent_sizes(const ModelOptions& options);
+/// One attention of latents to latents and its FFN, and `more` work beside them.
+StageCost latent_cost(const ModelOptions& options, double receivers, double senders,
+                      const Work& more);
 
 }  // namespace m2mkd::nac

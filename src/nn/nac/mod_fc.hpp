@@ -35,6 +35,7 @@ struct ModFfn {
 
   ModFfn(std::int64_t width, std::int64_t hidden, std::int64_t code, at::TensorOptions options);
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& codes) const;
+  double hidden() const { return static_cast<double>(out.weight.size(1)); }
   void list(ParameterList& list, const std::string& prefix, double modulation,
             double layer_scale_start) const;
 };

@@ -13,6 +13,7 @@ class Tokenizer {
   Tokenizer(const ModelOptions& options, const ImageShape& shape, at::TensorOptions tensor);
   at::Tensor operator()(const at::Tensor& images) const;  ///< (B, c, h, w) → (B, V, token width)
   void list(ParameterList& list, const std::string& prefix) const;
+  double tokens() const { return static_cast<double>(sizes_.tokens()); }
   Work work() const;
   double image_work() const;  ///< of the product with the images, part of work()
   double elements() const;
