@@ -133,9 +133,11 @@ ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::
   } else if (out.extension() == ".safetensors") {
     text = write_exchange(request, model, flat, out);
   } else {
-    write_torch_file(out, flat);
-    text = names_text(model.seen);
-    if (model.seen.whole && model.seen.options.model != ModelName::nac)
+    // The published NAC code looks for its weights in an entry of this name.
+    const bool nac = model.seen.options.model == ModelName::nac;
+    write_torch_file(out, flat, nac ? "model" : "");
+    text = names_text(model.seen) + (nac ? ", in the entry 'model'" : "");
+    if (model.seen.whole && !nac)
       text += "; blocks per stage are not in the file, --stages \"" +
               print_value(model.seen.options.depths) + "\" brings them back";
   }

@@ -41,12 +41,17 @@ class Pickle {
  public:
   Pickle() { bytes_ = "\x80\x02"; }
 
-  // OrderedDict(), then its entries between a mark and SETITEMS.
-  void begin_dict() {
+  // OrderedDict(), then its entries between a mark and SETITEMS; the entry `inside` of another
+  // dictionary where it is given.
+  void begin_dict(const std::string& inside) {
+    if (!inside.empty()) {
+      empty_dict();
+      text(inside);
+    }
     empty_dict();
     bytes_ += '(';
   }
-  void end() { bytes_ += "u."; }
+  void end(const std::string& inside) { bytes_ += inside.empty() ? "u." : "us."; }
   void tensor(const std::string& key, const char* storage, const at::Tensor& tensor) {
     global("torch._utils", "_rebuild_tensor_v2");
     bytes_ += "((";
@@ -105,10 +110,10 @@ void write_records(caffe2::serialize::PyTorchStreamWriter&& archive, const std::
   archive.writeEndOfFile();
 }
 
-void write_archive(OutFile& out, const NamedTensors& tensors) {
+void write_archive(OutFile& out, const NamedTensors& tensors, const std::string& inside) {
   Pickle pickle;
   std::set<std::string> names;
-  pickle.begin_dict();
+  pickle.begin_dict(inside);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, tensor] = tensors[i];
     require(tensor.defined() && names.insert(name).second,
@@ -119,7 +124,7 @@ void write_archive(OutFile& out, const NamedTensors& tensors) {
         std::to_string(i), storage_name(name, tensor.scalar_type()),
         at::empty_like(tensor, at::TensorOptions(at::kMeta), at::MemoryFormat::Contiguous));
   }
-  pickle.end();
+  pickle.end(inside);
 
   // Its destructor writes, too, so a failure must wait until it is gone.
   std::exception_ptr failure;
@@ -137,10 +142,11 @@ void write_archive(OutFile& out, const NamedTensors& tensors) {
 
 }  // namespace
 
-void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors) {
+void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors,
+                      const std::string& inside) {
   OutFile out(path);
   try {
-    write_archive(out, tensors);
+    write_archive(out, tensors, inside);
   } catch (const c10::Error& problem) {
     out.give_up(problem.what_without_backtrace());
   }

@@ -45,6 +45,7 @@ with open('back.safetensors', 'rb') as f:
 names = [n for n in header if n != '__metadata__']
 assert len(names) == 167, len(names)
 theirs, ours = pickle(sys.argv[1]), pickle('back.pth')
+assert b'model' in theirs and b'model' in ours
 for n in names:
     assert n.encode() in theirs and n.encode() in ours, n
 P2

@@ -102,6 +102,16 @@ TEST_F(TorchFileTest, EveryElementTypeAndShapeComesBackBitIdentical) {
   }
   for (const auto& entry : std::filesystem::directory_iterator(folder()))
     EXPECT_EQ(entry.path().filename(), "a.pth");
+
+  write_torch_file(at("a.pth"), tensors, "model");
+  const TorchFile nested(at("a.pth"));
+  const auto& outer = *nested.root().as<TorchValue::Dict>();
+  ASSERT_EQ(outer.size(), 1u);
+  EXPECT_EQ(*outer[0].first->as<std::string>(), "model");
+  const auto& inner = *outer[0].second->as<TorchValue::Dict>();
+  ASSERT_EQ(inner.size(), tensors.size());
+  for (std::size_t i = 0; i < inner.size(); ++i)
+    EXPECT_EQ(*inner[i].first->as<std::string>(), tensors[i].first);
 }
 
 TEST_F(TorchFileTest, WhatCannotBeWrittenLeavesTheTargetUntouched) {

@@ -86,8 +86,10 @@ class TorchFile {
   mutable std::int64_t copied_ = 0;  ///< bytes of tensors that are no plain part of a storage
 };
 
-/// A zip archive that `torch.load(weights_only=True)` reads as an OrderedDict of these tensors.
+/// A zip archive that `torch.load(weights_only=True)` reads as an OrderedDict of these tensors, or
+/// as one whose entry `inside` is that.
 /// Published atomically, as write_tensor_file does; each tensor gets a storage of its own.
-void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors);
+void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors,
+                      const std::string& inside = "");
 
 }  // namespace m2mkd
