@@ -62,6 +62,24 @@ std::string published_row(const TableFile& summary) {
   return text.empty() ? text : "\npublished meter (too low):" + text + "\n";
 }
 
+// Stages of a teacher in whose place the meta's own are better.
+std::string teacher_warning(const Hybrids& row, double meta) {
+  if (!row.name.ends_with("teacher") || std::isnan(meta)) return {};
+  std::string below;
+  bool far = false;
+  for (std::size_t i = 0; i < row.acc1.size(); ++i) {
+    if (!(row.acc1[i] < meta)) continue;
+    below += fmt::format("{}{} ({:.2f})", below.empty() ? "" : ", ", i, row.acc1[i]);
+    far = far || row.acc1[i] < meta - 5;
+  }
+  if (below.empty()) return {};
+  return fmt::format("warning: hybrids {} are below the meta model ({:.2f}) at stage {}{}\n",
+                     row.name, meta, below,
+                     far ? ": stages 5 points below do not share the meta's features; where the "
+                           "teacher is given, incubate.from_teacher = true incubates them shortly"
+                         : "");
+}
+
 std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows) {
   std::string text;
   const double meta = number(summary.attributes, "pretrain_acc1"),
@@ -76,18 +94,7 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
           "decide whether "
           "distillation helps\n",
           teacher, student);
-  for (const auto& row : rows)
-    if (row.name.ends_with("teacher") && !std::isnan(meta))
-      for (std::size_t i = 0; i < row.acc1.size(); ++i)
-        if (row.acc1[i] < meta)
-          text += fmt::format(
-              "warning: the teacher's hybrid {} of {} ({:.2f}) is {} the meta model ({:.2f}){}\n",
-              i, row.name.substr(0, row.name.rfind(' ')), row.acc1[i],
-              row.acc1[i] < meta - 5 ? "far below" : "below", meta,
-              row.acc1[i] < meta - 5
-                  ? ": its stages do not share the meta's features; where the teacher is given, "
-                    "incubate.from_teacher = true incubates them shortly"
-                  : "");
+  for (const auto& row : rows) text += teacher_warning(row, meta);
   for (const auto& row : method_rows(summary))
     if (const double share = row.number("smallest_expert_share"); share < 1.0)
       text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
@@ -124,8 +131,10 @@ std::string comparison_table(const TableFile& summary) {
     text += accuracy_row("teacher", number(a, "finetune_acc1"),
                          number(a, "finetune_acc1_standard_error"));
   const auto rows = hybrids(summary);
+  std::size_t hybrid_width = 24;
+  for (const auto& row : rows) hybrid_width = std::max(hybrid_width, row.name.size() + 1);
   for (const auto& row : rows) {
-    text += fmt::format("hybrids {:<24}", row.name);
+    text += fmt::format("hybrids {:<{}}", row.name, hybrid_width);
     for (const double acc1 : row.acc1) text += fmt::format("{:>7.2f}", acc1);
     text += "\n";
   }

@@ -27,9 +27,10 @@ const Keys<NacOptions>& full_model_keys() {
           at_least<std::int64_t>(1));
     k.add<double>("code_noise", &O::code_noise, "nac: noise on codes in training, relative to them",
                   share_complaint);
-    k.add<double>("truncation", &O::truncation,
-                  "nac: cosine distance beyond which propagators see no link, 0 to 2",
-                  within(0.0, 2.0));
+    k.add<double>(
+        "truncation", &O::truncation,
+        "nac: cosine distance beyond which propagators see no link, 0 to 2; 0: none is cut",
+        within(0.0, 2.0));
     k.add<double>("temperature", &O::temperature,
                   "nac: temperature of the sampled links in training; 0: no sampling",
                   at_least(0.0));
@@ -117,11 +118,12 @@ std::vector<std::string> check_nac(const ModelOptions& o, const ImageShape& shap
         o.patch, shape.size, levels - 1));
   if (o.keep_stitches)
     problems.emplace_back("keep_stitches: the full NAC has no place for stitches");
+  const auto clusters = n.block_clusters > 0 ? n.block_clusters : n.prior.prior_clusters;
   if (const auto text = prior_complaint(n.prior, n.mediator_latents); !text.empty())
     problems.push_back(text);
-  const auto clusters = n.block_clusters > 0 ? n.block_clusters : n.prior.prior_clusters;
-  if (nac::block_model_weight(n) > 0 && n.mediator_latents % clusters != 0)
-    problems.push_back(fmt::format("block_clusters = {}: must divide mediator_latents = {}",
+  else if (nac::block_model_weight(n) > 0 && n.mediator_latents % clusters != 0)
+    problems.push_back(fmt::format("{} = {}: must divide mediator_latents = {}",
+                                   n.block_clusters > 0 ? "block_clusters" : "prior_clusters",
                                    clusters, n.mediator_latents));
   return problems;
 }
