@@ -15,8 +15,9 @@ constexpr Initial kOnes{Initial::Kind::ones, 0.0};
 
 }  // namespace
 
-void ParameterList::add(const std::string& name, const at::Tensor& tensor, Initial initial) {
-  list_.push_back({name, tensor, initial});
+void ParameterList::add(const std::string& name, const at::Tensor& tensor, Initial initial,
+                        bool idle) {
+  list_.push_back({name, tensor, initial, idle});
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, at::TensorOptions options)

@@ -141,6 +141,7 @@ Overfit overfit(Task task, const FixedStep& step, const TrainContext& context,
   find_limits(task, step, context, result);
   const auto samples = static_cast<double>(step.samples);
   std::vector<Parameter> silent = parameters(trained_part(task));
+  std::erase_if(silent, [](const Parameter& parameter) { return parameter.idle; });
   std::vector<std::unique_ptr<JobRun>> runs;
   runs.push_back(
       std::make_unique<JobRun>(std::move(task), context, options.steps + 1, step.samples));

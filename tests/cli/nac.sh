@@ -58,4 +58,6 @@ grep -q 'assembled from 4 files: 0 tensors copied, 142 renamed, 20 discarded, 16
 # What the published code does, in one word; the accuracy of its meter under its own name.
 smoke 1 "$work/published" --compat published || fail "compat = published"
 grep -q '^published meter' "$work/published.out" || fail "no number of the published meter"
-OMP_NUM_THREADS=1 "$m2mkd" check "$smoke_config" >"$work/check.out" || { cat "$work/check.out"; fail check; }
+for form in false true; do
+  OMP_NUM_THREADS=1 "$m2mkd" check "$smoke_config" --student.single_code $form >"$work/check.out" || { cat "$work/check.out"; fail check; }
+done

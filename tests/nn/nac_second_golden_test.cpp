@@ -94,7 +94,7 @@ TEST_P(NacSecondGoldenForms, OutputAndGradients) {
     at::Tensor(parameter.tensor)
         .copy_(nac_values(parameter.name, parameter.tensor.sizes()))
         .requires_grad_(true);
-  for (const auto& [name, tensor, initial] : stage->buffers())
+  for (const auto& [name, tensor, initial, idle] : stage->buffers())
     at::Tensor(tensor).copy_(
         nac_input(form.one_code ? name.substr(0, name.size() - 1) : name, tensor.sizes()));
   const auto x = form.index == 0 ? nac_input("input224", {2, 3, 224, 224})

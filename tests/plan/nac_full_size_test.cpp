@@ -82,9 +82,9 @@ StagePtr distill_form(const Job& job) {
 std::int64_t beneath(const Chain& chain, const std::string& beginning) {
   std::int64_t sum = 0;
   for (const auto& stage : chain.stages)
-    for (const auto& [name, tensor, initial] : stage->parameters())
+    for (const auto& [name, tensor, initial, idle] : stage->parameters())
       if (name.starts_with(beginning)) sum += tensor.numel();
-  for (const auto& [name, tensor, initial] : chain.shared->parameters())
+  for (const auto& [name, tensor, initial, idle] : chain.shared->parameters())
     if (name.starts_with(beginning)) sum += tensor.numel();
   return sum;
 }
@@ -134,7 +134,7 @@ TEST_P(NacRecipe, DistillsThePublishedStudentsInsideDeitHuge) {
     const bool first_or_last = job->stage == 0 || job->stage == 9;
     EXPECT_EQ(job->cost.teachers.at(0).parameters(), kMeta + (first_or_last ? 3 : 2) * kBlock);
     std::int64_t stitches = 0;
-    for (const auto& [name, tensor, initial] : distill_form(*job)->parameters())
+    for (const auto& [name, tensor, initial, idle] : distill_form(*job)->parameters())
       if (name.starts_with("pre_stitch.") || name.starts_with("post_stitch."))
         stitches += tensor.numel();
     EXPECT_EQ(stitches, want.stitches[place]);

@@ -9,7 +9,7 @@ namespace m2mkd {
 /// Collects parameters under a growing prefix: the names are the class tree.
 class ParameterList {
  public:
-  void add(const std::string& name, const at::Tensor& tensor, Initial initial);
+  void add(const std::string& name, const at::Tensor& tensor, Initial initial, bool idle = false);
   std::vector<Parameter> take() { return std::move(list_); }
 
  private:

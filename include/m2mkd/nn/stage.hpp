@@ -26,6 +26,7 @@ struct Parameter {
   std::string name;
   at::Tensor tensor;
   Initial initial;
+  bool idle = false;  ///< gets no gradient by nature, such as the confidence of a single latent
 };
 
 /// What a forward found out besides its output.

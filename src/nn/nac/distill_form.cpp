@@ -151,8 +151,7 @@ class ReadOutForm : public DistillForm {
     list_pre_stitch(list);
     layer_.attention.list(list, "latent_attention", n.modulation, n.layer_scale);
     layer_.ffn.list(list, "ffn", n.modulation, n.layer_scale);
-    list_linear(list, "tokenizer.confidence_scorer", layer_.scorer);
-    list_linear(list, "tokenizer.to_logits", layer_.to_logits);
+    layer_.list_tokenizer(list, "tokenizer", states_.size(0));
     return list.take();
   }
 

@@ -147,8 +147,7 @@ class ReadOutStage : public NacStage {
     kernel_.list(list, prefix + ".latent_attention");
     layer_.attention.list(list, prefix + ".latent_attention", n.modulation, n.layer_scale);
     layer_.ffn.list(list, prefix + ".ffn", n.modulation, n.layer_scale);
-    list_linear(list, "output_tokenizer.confidence_scorer", layer_.scorer);
-    list_linear(list, "output_tokenizer.to_logits", layer_.to_logits);
+    layer_.list_tokenizer(list, "output_tokenizer", sizes_.outputs);
     return list.take();
   }
 

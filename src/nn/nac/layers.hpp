@@ -49,6 +49,12 @@ struct ReadOut {
                     const at::Tensor& affinity) const;
   /// (B, U, C) → (B, classes): latents weighted by confidence.
   at::Tensor classify(const at::Tensor& states, const ForwardContext& context) const;
+  /// Scorer and classifier. A bias alike for all latents falls out of the softmax over them, and so
+  /// does the confidence of a single one.
+  void list_tokenizer(ParameterList& list, const std::string& prefix, std::int64_t latents) const {
+    list_linear(list, prefix + ".confidence_scorer", scorer, latents == 1, true);
+    list_linear(list, prefix + ".to_logits", to_logits);
+  }
   Work logits_work() const { return {2 * static_cast<double>(to_logits.weight.numel()), 0}; }
 };
 

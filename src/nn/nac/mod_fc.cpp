@@ -65,10 +65,11 @@ void ModFfn::list(ParameterList& list, const std::string& prefix, double modulat
   layer_scale.list(list, prefix, layer_scale_start);
 }
 
-void list_linear(ParameterList& list, const std::string& prefix, const Linear& linear) {
+void list_linear(ParameterList& list, const std::string& prefix, const Linear& linear,
+                 bool idle_weight, bool idle_bias) {
   const auto start = fan_in(linear.weight.size(1));
-  list.add(prefix + ".weight", linear.weight, start);
-  if (linear.bias.defined()) list.add(prefix + ".bias", linear.bias, start);
+  list.add(prefix + ".weight", linear.weight, start, idle_weight);
+  if (linear.bias.defined()) list.add(prefix + ".bias", linear.bias, start, idle_bias);
 }
 
 }  // namespace m2mkd::nac

@@ -41,6 +41,7 @@ struct ModFfn {
 };
 
 /// torch's nn.Linear start: ±1/√in for weight and bias.
-void list_linear(ParameterList& list, const std::string& prefix, const Linear& linear);
+void list_linear(ParameterList& list, const std::string& prefix, const Linear& linear,
+                 bool idle_weight = false, bool idle_bias = false);
 
 }  // namespace m2mkd::nac
