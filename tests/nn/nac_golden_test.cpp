@@ -4,6 +4,9 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include "nac/kernel.hpp"
+#include "nac/layers.hpp"
+#include "nac/shared.hpp"
 #include "nn/nac_fill.hpp"
 
 namespace m2mkd {
@@ -78,6 +81,81 @@ TEST_F(NacGolden, ForwardTable) {
   const double second[]{-0.0237771020338918, 0.1734706689819145, -0.0048995238158019};
   for (int i = 0; i < 3; ++i) expect_near(logits[1][i].item<double>(), second[i], 1e-10, "logits");
   EXPECT_TRUE(at::equal(logits.argmax(1), at::tensor({152, 152}, at::kLong)));
+}
+
+/// Fills what `list` names as a stage's own tensors are.
+template <class L>
+void fill_listed(L list) {
+  ParameterList listed;
+  list(listed);
+  for (const auto& parameter : listed.take())
+    at::Tensor(parameter.tensor).copy_(nac_values(parameter.name, parameter.tensor.sizes()));
+}
+
+TEST_F(NacGolden, Parts) {
+  const c10::NoGradGuard no_grad;
+  const auto options = nac_tiny();
+  const nac::Tokenizer tokenizer(options, kTinyImages, at::kDouble);
+  fill_listed([&](auto& list) { tokenizer.list(list, "input_tokenizer"); });
+  expect_row(tokenizer(images),
+             {-0.00352645070948,
+              0.621987898394,
+              {0.861264435213, -0.187783770839, -0.547092788162, -0.415792498041}},
+             "tokens");
+  const auto& shared = dynamic_cast<const nac::Shared&>(*chain.shared);
+  expect_row(shared.seed(nac::inputs, 2, {}),
+             {0.00529638023652,
+              0.463640510022,
+              {-0.197346032452, -1.15391214363, 0.409033486789, -0.479496300975}},
+             "seed input");
+  expect_row(shared.seed(nac::outputs, 2, {}),
+             {0.00319584150559,
+              0.465051585452,
+              {0.937589428958, 0.221767973711, -0.417488037224, 0.26396959166}},
+             "seed output");
+
+  const nac::Kernel kernel({options.nac.truncation, options.nac.temperature}, at::kDouble);
+  const std::string graph = "latent_graphs.0.";
+  fill_listed([&](auto& list) { kernel.list(list, graph + "propagators.0.latent_attention"); });
+  auto affinity = kernel(shared.signatures(nac::mediators), shared.sender_signatures(), 2, 1, {});
+  affinity = affinity - affinity.logsumexp({-1}, true);
+  const auto finite = affinity.masked_select(affinity.isfinite());
+  EXPECT_EQ(static_cast<double>(finite.numel()) / static_cast<double>(affinity.numel()),
+            0.21109619140625);
+  expect_near(finite.mean().item<double>(), -4.226440410641174, kForward, "log affinity");
+  const double first[]{-4.176465261964034, -4.1287307813507805, -4.042458609695865};
+  for (int i = 0; i < 3; ++i)
+    expect_near(finite[i].item<double>(), first[i], kForward, "log affinity");
+
+  const nac::ReadOut read_out(options, kTinyImages, at::kDouble);
+  const nac::Kernel open({}, at::kDouble);
+  fill_listed([&](auto& list) {
+    open.list(list, graph + "read_out.latent_attention");
+    read_out.attention.list(list, graph + "read_out.latent_attention", 0, 0);
+    read_out.ffn.list(list, graph + "read_out.ffn", 0, 0);
+  });
+  const auto states =
+      read_out.attend(shared.seed(nac::outputs, 2, {}), chain.forward(images, {}, 0, 9),
+                      shared.codes(nac::outputs), shared.sender_codes(),
+                      open(shared.signatures(nac::outputs), shared.sender_signatures(), 2, 9, {}));
+  expect_row(states,
+             {0.0189655043693,
+              0.167626783152,
+              {-0.139243132355, 0.292322200362, 0.136011678094, 0.175101105335}},
+             "read-out states");
+}
+
+// reference/nac §1.6: relaxed samples of one link.
+TEST(NacKernel, SamplesAsStated) {
+  const auto sample = [](double p, double u) {
+    return nac::relaxed_log_sample(at::scalar_tensor(p, at::kFloat),
+                                   at::scalar_tensor(u, at::kFloat), 0.5)
+        .item<double>();
+  };
+  EXPECT_NEAR(sample(0, 0.3), -33.57936, 1e-4);
+  EXPECT_NEAR(sample(0.4066, 0.3), -2.5333912, 1e-5);
+  EXPECT_NEAR(sample(0.4066, 0.9), -0.0259554, 1e-6);
+  EXPECT_NEAR(sample(1, 0.01), -1.1920929e-07, 1e-9);
 }
 
 TEST_F(NacGolden, Gradients) {

@@ -38,6 +38,11 @@ at::Tensor log_odds(const at::Tensor& p) {
 
 }  // namespace
 
+at::Tensor relaxed_log_sample(const at::Tensor& p, const at::Tensor& uniform, double temperature) {
+  const auto z = (log_odds(uniform) + log_odds(p)) / temperature;
+  return z.sigmoid().clamp(smallest_normal(z), 1 - machine_epsilon(z)).log();
+}
+
 Kernel::Kernel(KernelOptions options, at::TensorOptions tensor)
     : options_(options), bandwidth_(at::empty({}, tensor)) {}
 
@@ -65,10 +70,9 @@ at::Tensor Kernel::sampled(const at::Tensor& receivers, const at::Tensor& sender
                         .nonzero()
                         .squeeze(1);
   const auto link = (-distance.flatten().index_select(0, kept) / bandwidth_).exp();
-  auto noise = sample_noise(Law::uniform, batch, {kept.size(0)},
-                            link.options().requires_grad(false), Draw::links, layer, context);
-  const auto z = (log_odds(noise) + log_odds(link)) / options_.temperature;
-  const auto sample = z.sigmoid().clamp(smallest_normal(z), 1 - machine_epsilon(z)).log();
+  const auto noise = sample_noise(Law::uniform, batch, {kept.size(0)},
+                                  link.options().requires_grad(false), Draw::links, layer, context);
+  const auto sample = relaxed_log_sample(link, noise, options_.temperature);
   return at::full({batch, distance.numel()}, -std::numeric_limits<double>::infinity(),
                   sample.options())
       .index_copy(1, kept, sample)

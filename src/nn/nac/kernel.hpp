@@ -12,6 +12,10 @@ struct KernelOptions {
   double temperature = 0;  ///< of the relaxed Bernoulli samples in training; 0: no sampling
 };
 
+/// Logarithm of a relaxed Bernoulli (binary concrete) sample of probability p, as
+/// torch.distributions computes it: both numbers clamped by the machine epsilon.
+at::Tensor relaxed_log_sample(const at::Tensor& p, const at::Tensor& uniform, double temperature);
+
 class Kernel {
  public:
   Kernel(KernelOptions options, at::TensorOptions tensor);
