@@ -67,7 +67,9 @@ Keys<TrainOptions> TrainOptions::keys() {
         "also give the published NAC trainer's accuracy, which is too low (acc1_published)");
   k.add("decay_all", &O::decay_all, "weight decay of every parameter (published, NAC end to end)");
   k.add("decay_embeddings", &O::decay_embeddings,
-        "weight decay of pos_embed and cls_token too (published Python, in incubation)");
+        "weight decay of all but 1-D tensors and biases: pos_embed, cls_token, a NAC's grid and "
+        "gains "
+        "too (published Python, in incubation and in NAC's distillation)");
   k.add("frozen_drop_path", &O::frozen_drop_path,
         "drop-path in frozen meta stages too (published Python, in incubation); nothing is shared "
         "in a pack then");
@@ -103,8 +105,8 @@ Keys<TrainOptions> TrainOptions::keys() {
 
 const std::vector<std::string>& TrainOptions::neutral_keys() {
   static const std::vector<std::string> keys{
-      "max_steps",       "forward_micro_batches", "eval_batch", "eval_drop_last", "eval_epochs",
-      "non_finite",      "checkpoint_seconds",    "log_steps",  "log_seconds",    "bucket_mb",
+      "max_steps",        "forward_micro_batches", "eval_batch", "eval_drop_last", "eval_epochs",
+      "non_finite",       "checkpoint_seconds",    "log_steps",  "log_seconds",    "bucket_mb",
       "keep_checkpoints", "published_meter"};
   return keys;
 }

@@ -83,18 +83,16 @@ at::Tensor LatentAttention::operator()(const at::Tensor& receivers, const at::Te
   const auto q = split_heads(query(receivers, receiver_codes), heads);
   const auto k = split_heads(key(senders, sender_codes), heads);
   const auto v = split_heads(value(senders, sender_codes), heads);
+  std::optional<at::Tensor> mask;  // alike for all heads
+  if (affinity.defined()) mask = affinity.reshape({-1, 1, affinity.size(-2), affinity.size(-1)});
   at::Tensor message;
-  if (affinity.defined() && affinity.requires_grad()) {
+  if (mask && mask->requires_grad()) {
     // The fused attention gives its mask no gradient.
     auto scores =
         at::matmul(q * (1 / std::sqrt(static_cast<double>(q.size(3)))), k.transpose(2, 3));
-    scores += affinity.dim() == 3 ? affinity.unsqueeze(1) : affinity;
+    scores += *mask;
     message = at::matmul(scores.softmax(-1), v);
   } else {
-    std::optional<at::Tensor> mask;
-    if (affinity.defined())
-      mask = affinity.dim() == 3 ? affinity.unsqueeze(1)
-                                 : affinity.view({1, 1, affinity.size(0), affinity.size(1)});
     if (mask) mask = mask->to(q.scalar_type());
     message = at::scaled_dot_product_attention(q, k, v, mask);
   }

@@ -6,6 +6,7 @@
 #include <m2mkd/base/error.hpp>
 
 #include "layers.hpp"
+#include "vit_models.hpp"
 
 namespace m2mkd::nac {
 namespace {
@@ -108,10 +109,8 @@ class MediatorForm : public DistillForm {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
     list_pre_stitch(list);
-    layer_.attention.list(list, "latent_attention", n.modulation, n.layer_scale);
-    layer_.ffn.list(list, "ffn", n.modulation, n.layer_scale);
+    list_latent_layer(list, "", layer_, options_.nac);
     list_post_stitch(list);
     return list.take();
   }
@@ -147,10 +146,8 @@ class ReadOutForm : public DistillForm {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
     list_pre_stitch(list);
-    layer_.attention.list(list, "latent_attention", n.modulation, n.layer_scale);
-    layer_.ffn.list(list, "ffn", n.modulation, n.layer_scale);
+    list_latent_layer(list, "", layer_, options_.nac);
     layer_.list_tokenizer(list, "tokenizer", states_.size(0));
     return list.take();
   }
@@ -175,9 +172,7 @@ namespace m2mkd {
 
 StagePtr make_nac_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
                                const Surrounding& around, at::TensorOptions tensor) {
-  const bool stitched = options.stitch == StitchRule::always ||
-                        (options.stitch == StitchRule::automatic && options.width != around.width);
-  const auto outer = stitched ? around.width : 0;
+  const auto outer = stitch_width(options, around.width);
   if (index == 0) return std::make_shared<nac::ReadInForm>(options, shape, outer, tensor);
   require(around.tokens > 0, "make_nac_distill_form: the tokens of the chain around are not known");
   if (index + 1 == options.stages())

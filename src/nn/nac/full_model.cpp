@@ -89,8 +89,7 @@ class PropagatorStage : public NacStage {
                                sender_codes(context), affinity, context);
     if (context.regularisers && block_model_weight(options_.nac) > 0) {
       const auto& n = options_.nac;
-      const auto clusters = n.block_clusters > 0 ? n.block_clusters : n.prior.prior_clusters;
-      regularise(block_model_loss(kernel_.links(signatures, signatures), clusters,
+      regularise(block_model_loss(kernel_.links(signatures, signatures), block_clusters(n),
                                   n.prior.prior_p_in, n.prior.prior_p_out,
                                   n.match_rows_only ? Matching::rows : Matching::graph),
                  block_model_weight(n), x.size(0), context);
@@ -100,11 +99,9 @@ class PropagatorStage : public NacStage {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
-    const auto prefix = fmt::format("latent_graphs.0.propagators.{}", index_ - 1);
-    kernel_.list(list, prefix + ".latent_attention");
-    layer_.attention.list(list, prefix + ".latent_attention", n.modulation, n.layer_scale);
-    layer_.ffn.list(list, prefix + ".ffn", n.modulation, n.layer_scale);
+    const auto prefix = fmt::format("latent_graphs.0.propagators.{}.", index_ - 1);
+    kernel_.list(list, prefix + "latent_attention");
+    list_latent_layer(list, prefix, layer_, options_.nac);
     return list.take();
   }
 
@@ -142,11 +139,9 @@ class ReadOutStage : public NacStage {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
-    const std::string prefix = "latent_graphs.0.read_out";
-    kernel_.list(list, prefix + ".latent_attention");
-    layer_.attention.list(list, prefix + ".latent_attention", n.modulation, n.layer_scale);
-    layer_.ffn.list(list, prefix + ".ffn", n.modulation, n.layer_scale);
+    const std::string prefix = "latent_graphs.0.read_out.";
+    kernel_.list(list, prefix + "latent_attention");
+    list_latent_layer(list, prefix, layer_, options_.nac);
     layer_.list_tokenizer(list, "output_tokenizer", sizes_.outputs);
     return list.take();
   }

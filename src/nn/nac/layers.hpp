@@ -58,6 +58,14 @@ struct ReadOut {
   Work logits_work() const { return {2 * static_cast<double>(to_logits.weight.numel()), 0}; }
 };
 
+/// Attention and FFN of a propagator or a read-out.
+template <class Layer>
+void list_latent_layer(ParameterList& list, const std::string& prefix, const Layer& layer,
+                       const NacOptions& options) {
+  layer.attention.list(list, prefix + "latent_attention", options.modulation, options.layer_scale);
+  layer.ffn.list(list, prefix + "ffn", options.modulation, options.layer_scale);
+}
+
 /// Sizes of the attention of latents to latents.
 AttentionSizes latent_sizes(const ModelOptions& options);
 /// One attention of latents to latents and its FFN, and `more` work beside them.

@@ -118,7 +118,7 @@ std::vector<std::string> check_nac(const ModelOptions& o, const ImageShape& shap
         o.patch, shape.size, levels - 1));
   if (o.keep_stitches)
     problems.emplace_back("keep_stitches: the full NAC has no place for stitches");
-  const auto clusters = n.block_clusters > 0 ? n.block_clusters : n.prior.prior_clusters;
+  const auto clusters = nac::block_clusters(n);
   if (const auto text = prior_complaint(n.prior, n.mediator_latents); !text.empty())
     problems.push_back(text);
   else if (nac::block_model_weight(n) > 0 && n.mediator_latents % clusters != 0)
@@ -141,6 +141,10 @@ bool is_block_model(const NacOptions& o) {
 double hinge_weight(const NacOptions& o) {
   if (is_block_model(o) || o.signature_loss == SignatureLoss::none) return 0;
   return o.signature_weight > 0 ? o.signature_weight : 0.1;
+}
+
+std::int64_t block_clusters(const NacOptions& o) {
+  return o.block_clusters > 0 ? o.block_clusters : o.prior.prior_clusters;
 }
 
 double block_model_weight(const NacOptions& o) {

@@ -10,8 +10,8 @@ namespace m2mkd::nac {
 
 Shared::Shared(const ModelOptions& o, at::TensorOptions tensor)
     : code_noise_(o.nac.code_noise), eval_noise_(o.nac.eval_noise) {
-  const std::int64_t counts[]{o.nac.input_latents, o.nac.mediator_latents, o.nac.output_latents};
-  const auto code = o.nac.code_width > 0 ? o.nac.code_width : o.width;
+  const Sizes sizes(o, {});
+  const std::int64_t counts[]{sizes.inputs, sizes.mediators, sizes.outputs}, code = sizes.code;
   for (const Group group : {inputs, mediators, outputs}) {
     codes_[group] = at::empty({counts[group], code}, tensor);
     signatures_[group] = at::empty({counts[group], o.nac.signature_width}, tensor);

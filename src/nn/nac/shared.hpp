@@ -43,5 +43,7 @@ using SharedPtr = std::shared_ptr<const Shared>;
 /// Weights of the two regularisers of signatures (reference/nac §2.3, §2.4); 0: not this one.
 double hinge_weight(const NacOptions& options);
 double block_model_weight(const NacOptions& options);
+/// Clusters of the block model.
+std::int64_t block_clusters(const NacOptions& options);
 
 }  // namespace m2mkd::nac
