@@ -11,6 +11,8 @@ source cmake/mpi_env.sh
 command -v nvidia-smi >/dev/null || { echo "gpu: skipped, no nvidia-smi here"; exit 0; }
 nvidia-smi -L >/dev/null 2>&1 || { echo "gpu: skipped, nvidia-smi sees no GPU"; exit 0; }
 
+launch=()
+if command -v mpirun >/dev/null; then launch=(mpirun -n 1); fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=()
@@ -32,14 +34,35 @@ build() { cmake/build.sh cuda; }
 starts() { "$M2MKD" --build-info && ldd "$M2MKD" | grep -o 'libtorch_cuda.so\|libnccl.so[.0-9]*' | paste -sd ' '; }
 pack() { data_prep/fashion_mnist.sh "$(dirname "$M2MKD")" && echo "data/fashion-mnist"; }
 tests() { ctest --test-dir build/cuda --output-on-failure --no-tests=ignore -L gpu; }
-pipeline() { # pipeline CONFIG.ini
-  local launch=() run
-  run=$work/$(basename "$1" .ini)
-  if command -v mpirun >/dev/null; then launch=(mpirun -n 1); fi
-  "${launch[@]}" "$M2MKD" run "$1" --run.dir "$run" || return
+pipeline() { # pipeline NAME CONFIG.ini [settings]: all of it on the GPU
+  local run=$work/run_$1
+  shift
+  "${launch[@]}" "$M2MKD" run "$@" --run.dir "$run" || return
   [[ -e $run/summary.h5 ]] || { echo "no summary.h5 in the run's directory"; return 1; }
   grep -q 'cuda:0' "$run/run.log" || { echo "run.log does not name cuda:0: it ran on the CPU"; return 1; }
   echo "all phases and methods finished on cuda:0"
+}
+differences() { python3 tests/support/compare_runs.py tensors "$1" "$2" "$3"; }
+# The same program, once without and once with the GPU: every tensor of every module agrees in fp64.
+agrees() {
+  local settings=(--train.precision fp64 --run.methods "m2mkd")
+  env CUDA_VISIBLE_DEVICES='' "${launch[@]}" "$M2MKD" run configs/smoke.ini "${settings[@]}" --run.dir "$work/cpu" &&
+    pipeline fp64 configs/smoke.ini "${settings[@]}" && differences 1e-6 "$work/cpu" "$work/run_fp64"
+}
+# Stopped in the middle and continued: the same as never stopped, to rounding (backward kernels of GPUs may add in another order).
+resumes() {
+  local settings=(configs/smoke.ini --run.methods e2e --train.epochs 400 --train.checkpoint_seconds 1 --train.precision fp64) pid code=0
+  "${launch[@]}" "$M2MKD" run "${settings[@]}" --run.dir "$work/cut" &
+  pid=$!
+  until [[ -n $(compgen -G "$work/cut/checkpoints/final.e2e/*.h5") ]]; do
+    kill -0 $pid || { echo "ended before its first checkpoint"; return 1; }
+    sleep 0.2
+  done
+  pkill -USR1 -x m2mkd # the program itself: mpirun does not hand the signal on everywhere
+  wait $pid || code=$?
+  ((code == 75)) || { echo "stopped with exit code $code instead of 75"; return 1; }
+  "${launch[@]}" "$M2MKD" run "${settings[@]}" --run.dir "$work/cut" && pipeline whole "${settings[@]}" &&
+    differences 1e-6 "$work/run_whole" "$work/cut"
 }
 bench() {
   "$M2MKD" bench configs/smoke.ini --json >"$work/bench.json" || return
@@ -54,8 +77,11 @@ checks() {
     check tests tests || true
   fi
   check starts starts && check pack pack || return
-  check pipeline pipeline configs/smoke.ini || true
-  check nac pipeline configs/nac_smoke.ini || true
+  check pipeline pipeline vmoe configs/smoke.ini || true
+  check nac pipeline nac configs/nac_smoke.ini || true
+  check bf16 pipeline bf16 configs/smoke.ini --train.precision bf16 --meta.width 64 --teacher.width 64 --student.width 64 || true
+  check agrees agrees || true
+  check resumes resumes || true
   check bench bench || true
 }
 
