@@ -10,7 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/data/image.hpp>
+#include <m2mkd/data/decodable.hpp>
 
 #include "source.hpp"
 
@@ -77,42 +77,73 @@ void read_file(const fs::path& path, std::span<std::byte> out) {
     fail("{}: cannot be read, or changed while it was packed", path.string());
 }
 
-/// Hands out the files; at the first one that cannot be decoded all later ones are looked at too,
-/// so that one run names them all.
+/// Hands out the files, decoded ahead by many at a time; at the first one that cannot be decoded
+/// all later ones are looked at too, so that one run names them all.
 class JpegStream {
  public:
   explicit JpegStream(std::shared_ptr<const std::vector<fs::path>> files)
       : files_(std::move(files)) {}
 
   void operator()(std::span<std::byte> out) {
-    const auto& path = (*files_)[next_++];
-    read_file(path, out);
-    const std::string problem = damage(out);
-    if (problem.empty()) return;
-    std::vector<std::string> broken{path.string()};
-    std::vector<std::byte> bytes;
-    for (; next_ < files_->size(); ++next_) {
-      bytes.resize(fs::file_size((*files_)[next_]));
-      read_file((*files_)[next_], bytes);
-      if (!damage(bytes).empty()) broken.push_back((*files_)[next_].string());
-    }
-    fail("{}: {}; {} file(s) in all cannot be decoded as JPEG: {}: fetch or convert them anew",
-         path.string(), problem, broken.size(), some_of(broken));
+    if (next_ == ahead_.size()) fill();
+    const auto& bytes = ahead_[next_++];
+    if (bytes.size() != out.size())
+      fail("{}: changed while it was packed", (*files_)[first_ + next_ - 1].string());
+    std::ranges::copy(bytes, out.begin());
   }
 
  private:
-  static std::string damage(std::span<const std::byte> bytes) {
-    try {
-      jpeg_size(bytes);
-      return {};
-    } catch (const Error& problem) {
-      return problem.what();
+  static constexpr std::size_t kAhead = 256;
+
+  // The next files, all of them sound.
+  void fill() {
+    first_ += ahead_.size();
+    next_ = 0;
+    auto damaged = look();
+    if (damaged.empty()) return;
+    while (first_ + ahead_.size() < files_->size()) {
+      first_ += ahead_.size();
+      for (const auto& more : look()) damaged.push_back(more);
     }
+    fail("{} file(s) cannot be decoded as JPEG:{}", damaged.size(), fmt::join(damaged, ""));
+  }
+  std::vector<std::string> look() {
+    ahead_.resize(std::min(kAhead, files_->size() - first_));
+    const auto path = [&](std::int64_t i) {
+      return (*files_)[first_ + static_cast<std::size_t>(i)];
+    };
+    std::vector<std::string> lines;
+    for (const auto& [image, reason] :
+         undecodable(std::ssize(ahead_), [&](std::int64_t i, std::vector<std::byte>&bytes) {
+           bytes.resize(fs::file_size(path(i)));
+           read_file(path(i), bytes);
+           ahead_[static_cast<std::size_t>(i)] = bytes;
+         }))
+      lines.push_back(fmt::format("\n  {}: {}", path(image).string(), reason));
+    return lines;
   }
 
   std::shared_ptr<const std::vector<fs::path>> files_;
-  std::size_t next_ = 0;
+  std::vector<std::vector<std::byte>> ahead_;
+  std::size_t first_ = 0, next_ = 0;  ///< ahead_ begins with file `first_`; the next one of it
 };
+
+// Labels follow the folders' names as texts, which puts "10" before "2".
+void tell_numeric_order(const std::vector<std::string>& classes, std::vector<std::string>& notes) {
+  const auto number = [](const std::string& name) {
+    return !name.empty() && name.size() < 19 &&
+           std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+  };
+  if (!std::ranges::all_of(classes, number)) return;
+  for (std::size_t label = 1; label < classes.size(); ++label)
+    if (std::stoll(classes[label]) < std::stoll(classes[label - 1])) {
+      notes.push_back(fmt::format(
+          "class folders are numbers, and labels follow them as texts: folder '{}' is label {}, "
+          "'{}' is label {}. --classes FILE gives another order",
+          classes[label - 1], label - 1, classes[label], label));
+      return;
+    }
+}
 
 SplitSource split(const fs::path& folder, const std::vector<std::string>& classes,
                   std::vector<std::string>& notes) {
@@ -165,6 +196,7 @@ Source folder(const Flags& flags) {
   else
     for (const auto& path : entries(train, true))
       source.classes.push_back(path.filename().string());
+  if (!flags.contains("classes")) tell_numeric_order(source.classes, source.notes);
   source.train = split(train, source.classes, source.notes);
   source.test = split(test, source.classes, source.notes);
   auto& info = source.train.info;

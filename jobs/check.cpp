@@ -60,6 +60,7 @@ ExitCode check_command(const CommandLine& line) {
   options.ranks = number_flag(line, "ranks", 0, 1, 1 << 20);
   options.steps = number_flag<std::int64_t>(line, "steps", options.steps, 1, 100000);
   options.seconds = number_flag(line, "seconds", options.seconds, 0.0, 1e6);
+  options.all_images = line.flags.contains("all-images");
   const bool json = line.flags.contains("json");
   return in_session([&](Session& session) {
     const auto& world = session.world();

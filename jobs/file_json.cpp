@@ -1,12 +1,15 @@
 #include "file_json.hpp"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/data/decodable.hpp>
 #include <m2mkd/nn/tensor_names.hpp>
+#include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/image_file.hpp>
 
 namespace m2mkd {
@@ -116,32 +119,19 @@ void describe_images(const std::filesystem::path& path, bool verify, Json& json)
                     {"std", info.std},
                     {"classes", info.classes},
                     {"per_class", per_class}};
-  if (verify) json["damages"] = verify_image_file(path);
+  if (!verify) return;
+  auto damages = verify_image_file(path);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(info.count));
+  std::iota(all.begin(), all.end(), 0);
+  for (const auto& [image, reason] : undecodable(file, all))
+    damages.push_back(fmt::format("image {}: {}", image, reason));
+  json["damages"] = damages;
 }
 
 }  // namespace
 
 Json attributes_json(const Attributes& attributes) {
-  Json json = Json::object();
-  for (const auto& [name, value] : attributes)
-    std::visit([&](const auto& v) { json[name] = v; }, value);
-  return json;
-}
-
-Attributes attributes_from_json(const Json& json) {
-  Attributes attributes;
-  if (!json.is_object()) return attributes;
-  const auto storable = [](const std::string& text) {
-    return text.find('\0') == std::string::npos;
-  };
-  for (const auto& [name, value] : json.items()) {
-    if (name.empty() || !storable(name)) continue;
-    if (value.is_string() && storable(value.get_ref<const std::string&>()))
-      attributes[name] = value.get<std::string>();
-    if (value.is_number_integer()) attributes[name] = value.get<std::int64_t>();
-    if (value.is_number_float()) attributes[name] = value.get<double>();
-  }
-  return attributes;
+  return Json::parse(attribute_text(attributes));
 }
 
 Json group_json(const TableGroup& group) {

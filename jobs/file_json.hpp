@@ -16,8 +16,6 @@ nlohmann::ordered_json describe_file(const std::filesystem::path& path, bool ver
 
 /// Attributes by name; numbers that are not finite become null when printed.
 nlohmann::ordered_json attributes_json(const Attributes& attributes);
-/// The inverse for what attributes_json() made; entries of other types are left out.
-Attributes attributes_from_json(const nlohmann::ordered_json& json);
 /// {path, attributes, columns: {name: values}}
 nlohmann::ordered_json group_json(const TableGroup& group);
 

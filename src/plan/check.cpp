@@ -58,7 +58,7 @@ Verdict check(const Config& config, const Session& session, const CheckOptions& 
   // What looks at files works on rank 0, and with all the memory that its host has for the ranks.
   const std::string told = on_root(world, [&] {
     Digests usable;
-    report.add(check_data(list));
+    report.add(check_data(list, options.all_images));
     const bool data = report.worst() != Verdict::wrong;
     report.add(
         check_memory(list, options.ranks > 0 ? options.ranks : world.size(), config.machine, real));

@@ -6,8 +6,9 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include <m2mkd/data/image.hpp>
 #include <m2mkd/plan/gates.hpp>
+
+#include "evaluation_images.hpp"
 
 namespace m2mkd {
 
@@ -18,16 +19,38 @@ namespace fs = std::filesystem;
 constexpr double whole_file_bytes = 2e9;  ///< larger data files are sampled
 constexpr std::int64_t sample_images = 64;
 
-// Images from all over the file; encoded ones are decoded, too.
-void read_sample(const ImageFile& file) {
-  const auto count = std::min(sample_images, file.info().count);
-  Image decoded;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto index = i * (file.info().count - 1) / std::max<std::int64_t>(1, count - 1);
-    std::vector<std::byte> image(static_cast<std::size_t>(file.image_bytes(index)));
-    file.read(index, image);
-    if (file.info().form == ImageForm::encoded) decode_jpeg(image, decoded);
+// Images from all over the file, or all of them.
+std::vector<std::int64_t> sample(const ImageFile& file, bool all) {
+  const auto count = all ? file.info().count : std::min(sample_images, file.info().count);
+  std::vector<std::int64_t> images;
+  for (std::int64_t i = 0; i < count; ++i)
+    images.push_back(i * (file.info().count - 1) / std::max<std::int64_t>(1, count - 1));
+  return images;
+}
+
+// What is damaged, empty where nothing is, and in `looked` how much was looked at.
+std::string damage(const ImageFile& file, const fs::path& path, bool all, std::string& looked) {
+  const bool whole = all || static_cast<double>(file.info().bytes) <= whole_file_bytes;
+  if (whole) {
+    if (const auto damages = verify_image_file(path); !damages.empty())
+      return damages.front() + ": pack it again";
+    looked = "all digests match";
   }
+  const auto images = sample(file, all);
+  if (file.info().form == ImageForm::encoded) {
+    looked += fmt::format("{}{} of {} were decoded{}", whole ? ", " : "", images.size(),
+                          file.info().count, all ? "" : " (--all-images: all)");
+    const auto damaged = undecodable(file, images);
+    return damaged.empty() ? "" : undecodable_text(file, path, damaged);
+  }
+  if (whole) return "";
+  std::vector<std::byte> bytes;
+  for (const auto i : images) {
+    bytes.resize(static_cast<std::size_t>(file.image_bytes(i)));
+    file.read(i, bytes);
+  }
+  looked = fmt::format("{} of {} were read (--all-images: all)", images.size(), file.info().count);
+  return "";
 }
 
 std::string empty_classes(const Dataset& dataset) {
@@ -43,19 +66,18 @@ std::string empty_classes(const Dataset& dataset) {
       empty, counts.size(), dataset.file().info().classes[static_cast<std::size_t>(first)]);
 }
 
-Finding check_split(const DataOptions& data, Split split) {
-  Finding finding{"data", (split == Split::test ? data.test : data.train).string(), {}, {}};
+Finding check_split(const DataOptions& data, Split split, bool all_images) {
+  const auto& path = split == Split::test ? data.test : data.train;
+  Finding finding{"data", path.string(), {}, {}};
   try {
     const Dataset dataset(data, split);
-    const bool whole = static_cast<double>(dataset.file().info().bytes) <= whole_file_bytes;
-    const auto damages = whole ? verify_image_file(finding.subject) : std::vector<std::string>{};
-    read_sample(dataset.file());
+    std::string looked;
+    const std::string damaged = damage(dataset.file(), path, all_images, looked);
     const std::string empty = empty_classes(dataset);
-    finding.text = fmt::format("{} images of {} classes, {}", dataset.size(), dataset.classes(),
-                               whole ? "all digests match" : "a sample was read");
+    finding.text =
+        fmt::format("{} images of {} classes, {}", dataset.size(), dataset.classes(), looked);
     if (!empty.empty()) finding = {"data", finding.subject, Verdict::warning, empty};
-    if (!damages.empty())
-      finding = {"data", finding.subject, Verdict::wrong, damages.front() + ": pack it again"};
+    if (!damaged.empty()) finding = {"data", finding.subject, Verdict::wrong, damaged};
   } catch (const Error& error) {
     finding = {"data", finding.subject, Verdict::wrong, error.what()};
   }
@@ -72,7 +94,7 @@ fs::path existing(fs::path folder) {
 
 }  // namespace
 
-Findings check_data(const JobList& list) {
+Findings check_data(const JobList& list, bool all_images) {
   Findings findings;
   std::set<std::string> seen;
   for (const auto& job : list.jobs)
@@ -81,7 +103,7 @@ Findings check_data(const JobList& list) {
                                   ? job.data.test.string()
                                   : fmt::format("{} {} {}", job.data.train.string(),
                                                 job.data.validation_images, job.data.train_images);
-      if (seen.insert(key).second) findings.push_back(check_split(job.data, split));
+      if (seen.insert(key).second) findings.push_back(check_split(job.data, split, all_images));
     }
   return findings;
 }

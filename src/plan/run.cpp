@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
@@ -12,6 +13,7 @@
 #include <m2mkd/plan/summary.hpp>
 #include <m2mkd/store/table_file.hpp>
 
+#include "evaluation_images.hpp"
 #include "job_state.hpp"
 #include "plan_file.hpp"
 #include "start_table.hpp"
@@ -27,6 +29,13 @@ bool selected(const Job& job, const RunOptions& run) {
            return name == job.name || name == enum_name(job.phase) ||
                   job.name.starts_with(name + ".");
          });
+}
+
+std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run) {
+  std::vector<const Job*> jobs;
+  for (const auto& job : list.jobs)
+    if (selected(job, run)) jobs.push_back(&job);
+  return jobs;
 }
 
 void prepare_folder(const RunFolder& folder, const Config& config) {
@@ -99,6 +108,7 @@ ExitCode run(const Config& config, const Session& session) {
     print_plan(list, waves, world.size(), config.machine);
   }
 
+  bool images_looked_at = false;
   for (std::size_t w = 0; w < waves.size(); ++w) {
     const int number = static_cast<int>(w);
     // Rank 0 looks at the files and decides; the others are told the groups and the digests.
@@ -117,6 +127,9 @@ ExitCode run(const Config& config, const Session& session) {
       log::info("wave {} of {}: all jobs are finished", w + 1, waves.size());
       continue;
     }
+    if (!std::exchange(images_looked_at, true))
+      decode_evaluation_images(selected_jobs(list, config.run), world,
+                               [&](const std::string& what) { watchdog.beat(what); });
     const WaveOrder order = wave_order_from_text(told);
     if (root) print_wave(order, number, static_cast<int>(waves.size()));
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {

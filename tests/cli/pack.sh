@@ -158,9 +158,15 @@ P
   says 1 "tree/train/n02: no such class" folder --source-dir tree --classes short --out x
   says 1 "nothing/train: no such folder" folder --source-dir nothing --out x
   cp -r tree broken
-  head -c 100 tree/train/n02/9.jpg >broken/train/n02/9.jpg && echo no image >broken/train/n10/9.jpg
-  says 1 "broken/train/n02/9.jpg: .*; 2 file(s) in all cannot be decoded as JPEG: .*n02/9.jpg, .*n10/9.jpg" folder --source-dir broken --out xb
+  size=$(stat -c %s tree/train/n02/9.jpg)
+  head -c "$((size * 6 / 10))" tree/train/n02/9.jpg >broken/train/n02/9.jpg && echo no image >broken/train/n10/9.jpg # one with a sound header
+  says 1 "2 file(s) cannot be decoded as JPEG:" folder --source-dir broken --out xb
+  says 1 "broken/train/n02/9.jpg: a JPEG image is damaged" folder --source-dir broken --out xb
+  says 1 "broken/train/n10/9.jpg: a JPEG image is damaged" folder --source-dir broken --out xb
   check "no file from a broken source" test ! -e xb/train.h5
+  mkdir -p numbers/train numbers/val
+  for k in 1 2 10; do cp -r tree/train/n01 "numbers/train/$k" && cp -r tree/val/n01 "numbers/val/$k"; done
+  says 0 "note: class folders are numbers.*'10' is label 1, '2' is label 2" folder --source-dir numbers --out numbers/out
   for k in 1 2 3 4; do cp tree/train/n02/9.jpg "tree/train/n02/$k.png"; done
   says 1 "4 images are not JPEG: .*1.png, .*2.png, .*3.png, …: convert them" folder --source-dir tree --out x
 else

@@ -34,6 +34,7 @@ struct CheckOptions {
   int ranks = 0;             ///< that the run will have; 0: those it is called on
   std::int64_t steps = 40;   ///< most steps that a pair gets for its batch
   std::int64_t images = 16;  ///< of that batch
+  bool all_images = false;   ///< read and decode all images of the data, not a sample
   double seconds = 60;  ///< for everything that trains or evaluates; what is left then is skipped
 };
 

@@ -13,8 +13,9 @@
 namespace m2mkd {
 
 /// Every data file of the jobs: opens, its images are sound (all of them, or a sample where the
-/// file is large), no class is empty.
-Findings check_data(const JobList& list);
+/// file is large; of encoded ones a sample is decoded), no class is empty. `all_images`: no
+/// samples.
+Findings check_data(const JobList& list, bool all_images = false);
 
 /// Predicted memory of every pack on `ranks` ranks against [machine] and `real` bytes per rank.
 Findings check_memory(const JobList& list, int ranks, const MachineOptions& machine, double real);
