@@ -26,8 +26,8 @@ const std::vector<Command>& commands() {
        plan_command},
       {"check",
        "cheap gates before a long run: wrong results in minutes, not days",
-       "m2mkd check CONFIG.ini... [--ranks N] [--json] [--steps N] [--seconds S] [--section.key "
-       "VALUE]\n\n"
+       "m2mkd check CONFIG.ini... [--ranks N] [--json] [--steps N] [--seconds S] [--all-images] "
+       "[--section.key VALUE]\n\n"
        "One line per gate and subject: ok, skipped, warning or WRONG, with the reason and what to "
        "try. Exit 1 when something is\n"
        "wrong. Under mpirun or alone; nothing in the run directory changes.\n\n"
@@ -45,20 +45,22 @@ const std::vector<Command>& commands() {
        "default\n"
        "  --steps N         most steps of a pair, 40 by default\n"
        "  --seconds S       time for all that trains or evaluates, 60 by default\n"
+       "  --all-images      read and decode every image of the data sets, not 64 of each\n"
        "  --json            the findings as one JSON object\n",
        {"ranks", "steps", "seconds"},
-       {"json"},
+       {"json", "all-images"},
        check_command},
       {"eval",
        "accuracy of a network on a packed data set",
        "m2mkd eval MODEL [CONFIG.ini...] --data.test FILE.h5 [--logits OUT.h5] [--section.key "
        "VALUE]\n\n"
-       "MODEL is a module file (.h5), or weights from elsewhere (.safetensors, .pth, .pt). Those "
-       "are "
-       "taken for what their names and\n"
-       "shapes say; attention heads are not among it: usual for the usual widths (192: 3, 384: 6, "
-       "768: 12, 1024: 16, 1280: 16),\n"
-       "else --student.heads N (or teacher, meta) gives them.\n\n"
+       "MODEL is a module file (.h5), what m2mkd convert made of one, or weights from elsewhere "
+       "(.safetensors, .pth, .pt). Those are\n"
+       "taken for what their names and shapes say; attention heads are not among it: usual for the "
+       "usual widths (192: 3, 384: 6,\n"
+       "768: 12, 1024: 16, 1280: 16), else --student.heads N (or teacher, meta) gives them. What "
+       "is "
+       "assumed is said.\n\n"
        "  --section NAME    section of CONFIG.ini that describes weights from elsewhere (student)\n"
        "  --logits OUT.h5   write /logits float32[N,C] and /labels int32[N]\n",
        {"logits", "section"},
@@ -70,8 +72,9 @@ const std::vector<Command>& commands() {
        "Module files, checkpoints, metrics, summaries, packed data sets: provenance, results, "
        "stages with their parameters,\n"
        "every tensor with type, shape and digest.\n\n"
-       "  --verify          read everything and compare the digests; names what is damaged and "
-       "exits 1\n"
+       "  --verify          read everything, compare the digests, decode JPEG images; names what "
+       "is "
+       "damaged and exits 1\n"
        "  --json            everything as one JSON object, texts in full\n",
        {},
        {"verify", "json"},

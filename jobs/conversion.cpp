@@ -3,32 +3,24 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
-#include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/store/safetensors.hpp>
-#include <m2mkd/store/torch_file.hpp>
-
-#include "file_json.hpp"
 
 namespace m2mkd {
 
 namespace {
 
-// Entries of a .safetensors file's metadata that bring a module file back as it was.
-constexpr const char* attributes_entry = "m2mkd.attributes";
-constexpr const char* weights_entry = "m2mkd.weights";
-
-// What the module file said before its conversion: only of exactly these weights and this cut.
-Attributes kept_attributes(const ForeignRequest& request, const ForeignModel& model) {
-  if (model.notes.empty() && !request.only && !model.file.attributes.empty())
-    return model.file.attributes;
-  const auto told = model.file.metadata.find(weights_entry),
-             attributes = model.file.metadata.find(attributes_entry);
-  if (told == model.file.metadata.end() || attributes == model.file.metadata.end() ||
-      told->second != tensors_digest(model.seen.tensors))
-    return {};
-  return attributes_from_json(nlohmann::ordered_json::parse(attributes->second, nullptr, false));
+// What the file said before its conversion: only of exactly these weights and this cut. Else what
+// is known of them now.
+Attributes attributes_of(const ForeignRequest& request, const ForeignModel& model, bool& kept) {
+  const auto& own = model.file.attributes;
+  const bool settings = std::ranges::any_of(request.settings, [&](const auto& setting) {
+    return setting.first.starts_with(request.section + ".");
+  });
+  kept =
+      !own.empty() && model.notes.empty() && !request.only && !settings &&
+      (request.stages.empty() || model.file.depths.empty() || request.stages == model.file.depths);
+  return kept ? own : foreign_attributes(request, model.seen);
 }
 
 std::string count_text(const SeenModel& seen) {
@@ -95,9 +87,8 @@ std::string names_text(const SeenModel& seen) {
 
 std::string write_module(const ForeignRequest& request, const ForeignModel& model,
                          const std::filesystem::path& out) {
-  TensorFile file{kept_attributes(request, model), model.seen.tensors};
-  const bool kept = !file.attributes.empty();
-  if (!kept) file.attributes = foreign_attributes(request, model.seen);
+  bool kept = false;
+  const TensorFile file{attributes_of(request, model, kept), model.seen.tensors};
   std::string text = "digest " + write_tensor_file(out, file);
   if (kept) text += "; attributes as before its conversion";
   if (file.attributes.contains("config")) return text;
@@ -105,18 +96,6 @@ std::string write_module(const ForeignRequest& request, const ForeignModel& mode
          (model.seen.whole
               ? ": weights do not tell the attention heads, --" + request.section + ".heads N does"
               : ", as a part of a network cannot be evaluated alone");
-}
-
-std::string write_exchange(const ForeignRequest& request, const ForeignModel& model,
-                           const NamedTensors& tensors, const std::filesystem::path& out) {
-  SafetensorsFile file{{{"format", "pt"}, {kStagesEntry, print_value(model.seen.options.depths)}},
-                       tensors};
-  if (const auto attributes = kept_attributes(request, model); !attributes.empty()) {
-    file.metadata[attributes_entry] = attributes_json(attributes).dump();
-    file.metadata[weights_entry] = tensors_digest(model.seen.tensors);
-  }
-  write_safetensors(out, file);
-  return names_text(model.seen);
 }
 
 }  // namespace
@@ -127,19 +106,22 @@ ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::
   const bool module = out.extension() == ".h5";
   ConversionOutcome outcome{report(model, module ? model.seen.tensors : flat), {}};
   for (const auto& guess : model.seen.guesses) outcome.lines.push_back(guess);
+  if (const auto& image = model.seen.image; model.seen.image_sides > 1)
+    outcome.lines.push_back(
+        fmt::format("image side = {}: not in the weights; {} to {} lead to this grid of positions "
+                    "(--image-size)",
+                    image.size, image.size, image.size + model.seen.image_sides - 1));
   std::string text;
   if (module) {
     text = write_module(request, model, out);
-  } else if (out.extension() == ".safetensors") {
-    text = write_exchange(request, model, flat, out);
   } else {
     // The published NAC code looks for its weights in an entry of this name.
-    const bool nac = model.seen.options.model == ModelName::nac;
-    write_torch_file(out, flat, nac ? "model" : "");
-    text = names_text(model.seen) + (nac ? ", in the entry 'model'" : "");
-    if (model.seen.whole && !nac)
-      text += "; blocks per stage are not in the file, --stages \"" +
-              print_value(model.seen.options.depths) + "\" brings them back";
+    const bool inside =
+        model.seen.options.model == ModelName::nac && out.extension() != ".safetensors";
+    bool kept = false;
+    write_weights(out, flat, model.seen.options.depths, attributes_of(request, model, kept),
+                  inside ? "model" : "");
+    text = names_text(model.seen) + (inside ? ", in the entry 'model'" : "");
   }
   outcome.summary = fmt::format("{}: {}, {}; {} left out", out.string(), count_text(model.seen),
                                 text, model.file.left_out.size());

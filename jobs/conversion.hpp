@@ -15,9 +15,8 @@ struct ConversionOutcome {
 };
 
 /// Reads `request` and writes `out` by its suffix. A module file (.h5) names its tensors by stage;
-/// the other kinds have flat names where the network is whole, else stages.<i>.<key>. A
-/// .safetensors file carries a module file's attributes in its metadata, and gives them back as
-/// long as nobody changed the weights; a .pth file holds the tensors and nothing else.
+/// the other kinds have flat names where the network is whole, else stages.<i>.<key>. They carry a
+/// module file's attributes and the cut into stages, too (write_weights).
 ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::path& out);
 
 }  // namespace m2mkd

@@ -6,6 +6,7 @@
 
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/recipe.hpp>
@@ -49,6 +50,27 @@ WrittenSettings written_settings(const std::vector<std::string>& files, const Co
   return written;
 }
 
+// The side of the images is said by a setting; else by a network's grid of positions, which of a
+// NAC leaves several: then the test images' own, where it is among them.
+void settle_image_side(SeenModel& seen, const fs::path& model, const CommandLine& line) {
+  if (seen.image_sides <= 1) return;
+  const auto find = [&](const char* key) {
+    const auto it = std::ranges::find(line.settings, key, [](const auto& s) { return s.first; });
+    return it == line.settings.end() ? std::string() : it->second;
+  };
+  if (!find("data.image_size").empty()) return;
+  const auto side = ImageFile(find("data.test")).info().height;
+  if (side < seen.image.size || side >= seen.image.size + seen.image_sides)
+    throw ConfigError(fmt::format(
+        "'{}' does not tell the side of its images: {} to {} pixels lead to its grid of "
+        "positions, and the images of data.test are none of them: give "
+        "--data.image_size N",
+        model.string(), seen.image.size, seen.image.size + seen.image_sides - 1));
+  seen.image.size = side;
+  seen.guesses.push_back(fmt::format(
+      "image side = {}: not in the weights; that of data.test (--data.image_size)", side));
+}
+
 // Of a file without configuration: the network is what its weights and the settings say.
 Attributes seen_attributes(const fs::path& model, const std::vector<std::string>& files,
                            const CommandLine& line) {
@@ -61,7 +83,7 @@ Attributes seen_attributes(const fs::path& model, const std::vector<std::string>
   for (const auto& [key, value] : request.settings)
     if (key == request.section + ".depths")
       request.stages = parse_value<std::vector<std::int64_t>>(value);
-  const auto seen = read_foreign(request).seen;
+  auto seen = read_foreign(request).seen;
   if (!seen.whole)
     fail("'{}' holds a part of a network, which cannot be evaluated alone", model.string());
   if (!seen.heads_known)
@@ -69,6 +91,7 @@ Attributes seen_attributes(const fs::path& model, const std::vector<std::string>
         "weights of width {} do not tell the attention heads: give --{}.heads N, or a CONFIG.ini "
         "and --section teacher, student or meta",
         seen.options.width, request.section));
+  settle_image_side(seen, model, line);
   for (const auto& guess : seen.guesses) log::info("{}", guess);
   return foreign_attributes(request, seen);
 }
@@ -82,8 +105,8 @@ Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& f
                         const CommandLine& line) {
   if (const auto complaint = weight_file_complaint(model); !complaint.empty())
     throw ConfigError("'" + model.string() + "' " + complaint);
-  Attributes attributes;
-  if (model.extension() == ".h5") attributes = read_attributes(model);
+  Attributes attributes =
+      model.extension() == ".h5" ? read_attributes(model) : read_weights(model).attributes;
   const bool stored = attributes.contains("config");
   if (!stored) attributes = seen_attributes(model, files, line);
   auto settings = data_sizes(attributes);
@@ -133,6 +156,11 @@ ExitCode eval_command(const CommandLine& line) {
     Builder builder({model.parent_path().parent_path()}, {}, world, session.device());
     const std::vector<Chain> chains{builder.published(job, model)};
     const Dataset dataset(job.data, Split::test);
+    const auto& images = dataset.file().info();
+    if (world.rank() == 0 && images.form != ImageForm::encoded &&
+        images.height != job.shape.image_size)
+      log::info("images of {} x {} are resized to the {} x {} of the network (data.image_size)",
+                images.height, images.width, job.shape.image_size, job.shape.image_size);
     at::Tensor logits;
     if (line.flags.contains("logits"))
       logits =

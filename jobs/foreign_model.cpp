@@ -45,6 +45,18 @@ std::int64_t count_blocks(const WeightFile& file) {
   return static_cast<std::int64_t>(blocks.size());
 }
 
+// A NAC's grid of positions leaves several sides of images: the one that is wanted, else the file's
+// own.
+void settle_image_side(ForeignModel& model, const ForeignRequest& request) {
+  auto& seen = model.seen;
+  std::int64_t side = request.image_size.value_or(0);
+  if (side == 0 && model.file.attributes.contains("data.image_size"))
+    side = integer_attribute(model.file.attributes, "data.image_size");
+  if (side < seen.image.size || side >= seen.image.size + seen.image_sides) return;
+  seen.image.size = side;
+  seen.image_sides = 1;
+}
+
 // The head as a fresh network of this section and seed has it.
 void fill_head(ForeignModel& model, const ForeignRequest& request) {
   auto& o = model.seen.options;
@@ -99,7 +111,13 @@ ForeignModel read_foreign(const ForeignRequest& request) {
   settings.insert(settings.end(), request.settings.begin(), request.settings.end());
   model.seen = see_model(tensors, request.model.value_or(name_model(tensors)), depths,
                          request.section, settings, source);
+  settle_image_side(model, request);
   if (new_head) fill_head(model, request);
+  if (model.seen.whole && model.seen.options.model != ModelName::nac &&
+      !model.file.attributes.contains("config"))
+    model.seen.guesses.emplace_back(
+        "features of the class token, exact GELU: not in the weights; a network with average "
+        "pooling or quick_gelu has other logits than these");
   return model;
 }
 

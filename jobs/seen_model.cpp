@@ -103,9 +103,9 @@ void guess(SeenModel& seen, const std::function<bool(const char*)>& said,
     o.top_k = std::min<std::int64_t>(2, o.experts);
     note(fmt::format("top_k = {}", o.top_k));
   }
-  if (!said("norm_eps") && o.width == 1280 && !o.qkv_bias) {
-    o.norm_eps = 1e-5;
-    note("norm_eps = 1e-5");
+  if (!said("norm_eps") && o.model != ModelName::nac) {
+    if (o.width == 1280 && !o.qkv_bias) o.norm_eps = 1e-5;
+    note(fmt::format("norm_eps = {}", o.norm_eps));
   }
 }
 

@@ -17,9 +17,10 @@ using WrittenSettings = std::vector<std::pair<std::string, std::string>>;
 struct SeenModel {
   ModelOptions options;
   ImageShape image;
-  /// `heads`, `top_k` and `norm_eps` leave no trace in the weights. Without a setting they are
-  /// timm's and the published models' for such a width, which `guesses` says line by line; heads of
-  /// another width stay unknown (1).
+  std::int64_t image_sides = 1;  ///< image.size and so many minus one beyond it fit the weights
+  /// `heads`, `top_k` and `norm_eps` leave no trace in the weights, nor do pooling, activation and
+  /// a NAC's side of images. Without a setting they are timm's and the published models' for such a
+  /// width, which `guesses` says line by line; heads of another width stay unknown (1).
   bool heads_known = false;
   std::vector<std::string> guesses;
   bool whole = false;    ///< all stages are there, from the patches to the head

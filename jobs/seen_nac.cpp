@@ -57,7 +57,11 @@ void see_nac(const StagedTensors& tensors, SeenModel& seen) {
   const std::string stem = "downsample_layers.0.0.weight";
   o.patch = shapes.get(stem, 2, 4);
   auto side = o.patch * shapes.get("positional_grid.grid", 1, 1);
-  for (std::size_t level = 1; level < nac.tokenizer_depths.size(); ++level) side *= 2;
+  seen.image_sides = o.patch;
+  for (std::size_t level = 1; level < nac.tokenizer_depths.size(); ++level) {
+    side *= 2;
+    seen.image_sides *= 2;
+  }
   seen.image = {shapes.get(stem, 1, 1), side, shapes.get("to_logits.weight", 0, 1)};
 }
 

@@ -46,9 +46,9 @@ bool resize_grid(StagedTensors& tensors, std::int64_t image_size, EditNotes& not
        find_ending(tensors, fmt::format("downsample_layers.{}.1.weight", level)) != tensors.end();
        ++level)
     patch *= 2;
-  if (patch < 1 || image_size % patch != 0)
-    throw ConfigError(
-        fmt::format("--image-size {}: tokens of {} pixels do not divide it", image_size, patch));
+  if (patch < 1 || image_size < patch)
+    throw ConfigError(fmt::format("--image-size {}: a token covers {} pixels, so none is left",
+                                  image_size, patch));
   const auto side = grid->second.size(1), target = image_size / patch;
   if (target == side) return true;
   const auto type = grid->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;

@@ -6,8 +6,10 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/config/value.hpp>
 #include <m2mkd/nn/weights.hpp>
+#include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/safetensors.hpp>
 
+#include "own_metadata.hpp"
 #include "state_dict.hpp"
 
 namespace m2mkd {
@@ -34,20 +36,25 @@ WeightFile read_exchange(const Path& path) {
   WeightFile file;
   auto contents = read_safetensors(path);
   file.tensors = std::move(contents.tensors);
-  file.metadata = std::move(contents.metadata);
-  if (const auto entry = file.metadata.find(kStagesEntry); entry != file.metadata.end()) try {
-      file.depths = parse_value<std::vector<std::int64_t>>(entry->second);
-    } catch (const std::exception&) {  // as if it were not there
-    }
-  if (std::ranges::any_of(file.depths, [](auto blocks) { return blocks < 1; })) file.depths.clear();
+  take_metadata(contents.metadata, file);
   return file;
 }
 
 WeightFile read_torch(const Path& path) {
   const TorchFile file(path);
+  auto weights = find_weights(file);
+  Metadata metadata;
+  for (const auto& [name, value] : attributes_from_text(file.note()))
+    if (const auto* text = std::get_if<std::string>(&value)) metadata[name] = *text;
+  if (!metadata.empty()) take_metadata(metadata, weights);
+  return weights;
+}
+
+WeightFile read_other(const Path& path) {
   try {
-    return find_weights(file);
+    return path.extension() == ".safetensors" ? read_exchange(path) : read_torch(path);
   } catch (const Error& problem) {
+    if (std::string_view(problem.what()).find(path.string()) != std::string_view::npos) throw;
     fail("'{}': {}", path.string(), problem.what());
   }
 }
@@ -129,7 +136,7 @@ std::string weight_file_complaint(const Path& path) {
 
 WeightFile read_weights(const Path& path) {
   if (path.extension() == ".h5") return read_module(path);
-  auto file = path.extension() == ".safetensors" ? read_exchange(path) : read_torch(path);
+  auto file = read_other(path);
   file.digest = tensors_digest(file.tensors);
   return file;
 }
@@ -137,6 +144,19 @@ WeightFile read_weights(const Path& path) {
 std::string weights_digest(const Path& path) {
   return path.extension() == ".h5" ? text_attribute(read_attributes(path), "digest")
                                    : read_weights(path).digest;
+}
+
+void write_weights(const Path& path, const NamedTensors& tensors,
+                   const std::vector<std::int64_t>& depths, const Attributes& attributes,
+                   const std::string& inside) {
+  auto metadata = own_metadata(tensors, depths, attributes);
+  if (path.extension() == ".safetensors") {
+    metadata["format"] = "pt";
+    return write_safetensors(path, {metadata, tensors});
+  }
+  Attributes entries;
+  for (const auto& [name, text] : metadata) entries[name] = text;
+  write_torch_file(path, tensors, inside, attribute_text(entries));
 }
 
 StagedTensors cut_into_stages(const WeightFile& file, std::vector<std::int64_t> depths,

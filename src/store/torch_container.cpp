@@ -43,6 +43,10 @@ class Archive : public TorchContainer {
     return found->second.size;
   }
   void read(const std::string& key, void* out) const override { zip_.read(entry(key), out); }
+  std::string note() const override {
+    const auto name = folder_ + kNoteEntry;
+    return zip_.entries().contains(name) ? text(name, kLongestPickle) : std::string();
+  }
 
  private:
   std::string entry(const std::string& key) const { return folder_ + "data/" + key; }

@@ -8,6 +8,9 @@
 
 namespace m2mkd {
 
+/// Entry of the archive for a text of ours.
+inline constexpr const char* kNoteEntry = "m2mkd.json";
+
 class TorchContainer {
  public:
   virtual ~TorchContainer() = default;
@@ -17,6 +20,8 @@ class TorchContainer {
   virtual std::int64_t bytes(const std::string& key) const = 0;
   /// Reads the whole storage.
   virtual void read(const std::string& key, void* out) const = 0;
+  /// The text under kNoteEntry; empty where there is none.
+  virtual std::string note() const { return {}; }
 };
 
 /// Two containers, told apart by the file's first bytes. torch 1.6 and later: a zip archive with

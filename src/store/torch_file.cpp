@@ -81,6 +81,14 @@ at::Tensor TorchFile::storage(const StoredNumbers& wanted) const {
   return bytes.view(wanted.type);
 }
 
+std::string TorchFile::note() const {
+  try {
+    return container_->note();
+  } catch (const Error& problem) {
+    fail("cannot read '{}': {}", path_.string(), problem.what());
+  }
+}
+
 at::Tensor TorchFile::read(const StoredTensor& tensor) const {
   try {
     if (std::ranges::count(tensor.sizes, 0) > 0)

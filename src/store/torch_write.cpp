@@ -8,6 +8,7 @@
 #include <m2mkd/store/torch_file.hpp>
 
 #include "raw_file.hpp"
+#include "torch_container.hpp"
 
 namespace m2mkd {
 namespace {
@@ -100,9 +101,10 @@ class Pickle {
 };
 
 void write_records(caffe2::serialize::PyTorchStreamWriter&& archive, const std::string& pickle,
-                   const NamedTensors& tensors) {
+                   const NamedTensors& tensors, const std::string& note) {
   archive.writeRecord("data.pkl", pickle.data(), pickle.size());
   archive.writeRecord("byteorder", "little", 6);
+  if (!note.empty()) archive.writeRecord(kNoteEntry, note.data(), note.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto data = tensors[i].second.detach().to(at::kCPU).contiguous();
     archive.writeRecord("data/" + std::to_string(i), data.const_data_ptr(), data.nbytes());
@@ -110,7 +112,8 @@ void write_records(caffe2::serialize::PyTorchStreamWriter&& archive, const std::
   archive.writeEndOfFile();
 }
 
-void write_archive(OutFile& out, const NamedTensors& tensors, const std::string& inside) {
+void write_archive(OutFile& out, const NamedTensors& tensors, const std::string& inside,
+                   const std::string& note) {
   Pickle pickle;
   std::set<std::string> names;
   pickle.begin_dict(inside);
@@ -136,17 +139,17 @@ void write_archive(OutFile& out, const NamedTensors& tensors, const std::string&
     }
     return size;
   };
-  write_records(caffe2::serialize::PyTorchStreamWriter(write), pickle.bytes(), tensors);
+  write_records(caffe2::serialize::PyTorchStreamWriter(write), pickle.bytes(), tensors, note);
   if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
 
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::string& inside) {
+                      const std::string& inside, const std::string& note) {
   OutFile out(path);
   try {
-    write_archive(out, tensors, inside);
+    write_archive(out, tensors, inside, note);
   } catch (const c10::Error& problem) {
     out.give_up(problem.what_without_backtrace());
   }

@@ -34,7 +34,18 @@ says 0 "published names" convert nac.h5 back.pth --model nac
 says 0 "published names" convert back.pth back.safetensors --model nac
 says 0 "stages of 1 1 1 1 blocks" convert back.safetensors again.h5 --model nac --student.heads 2
 check "there and back: the same digest" test "$(digest nac.h5)" = "$(digest again.h5)"
-logits back.safetensors --student.heads 2
+logits back.safetensors
+logits back.pth
+# 8 pixels are a token, so 16 to 23 have the same grid of positions: the side is the test images', said, or asked for.
+says 0 "image side = 16: not in the weights; that of data.test" eval "$golden/nac.pt" --data.test data/test.h5 --student.heads 2
+/usr/bin/python3 -c "import numpy as np; np.save('wide.npy', np.random.RandomState(0).randint(0, 255, (len(np.load('$golden/labels.npy')), 25, 25, 3), 'u1'))"
+"$pack" npy --name wide --images wide.npy --labels "$golden/labels.npy" --test-images wide.npy --test-labels "$golden/labels.npy" --out w >log 2>&1 ||
+  cat log
+says 2 "16 to 23 pixels lead to its grid of positions.*give --data.image_size N" eval "$golden/nac.pt" --data.test w/test.h5 --student.heads 2
+says 0 "images of 25 x 25 are resized to the 20 x 20 of the network" eval "$golden/nac.pt" --data.test w/test.h5 --student.heads 2 --data.image_size 20
+says 0 "tensors" convert "$golden/nac.pt" side.pth --model nac --student.heads 2 --image-size 20
+says 0 "images of 25 x 25 are resized to the 20 x 20 of the network" eval side.pth --data.test w/test.h5
+says 0 "^image side = 16: not in the weights; 16 to 23 lead to this grid" convert "$golden/nac.pt" side.h5 --model nac --student.heads 2
 says 2 "has 2 propagators, which are 4 stages of one block" convert back.pth f.h5 --model nac --stages 1,1,1
 py "every tensor under its published name" "$golden/nac.pt" <<'P2'
 import json, struct, sys, zipfile
@@ -54,7 +65,7 @@ P2
 says 0 "positional_grid.grid  Float \[4 3 3\]  (resized from 2 x 2 to 3 x 3 tokens)" convert "$golden/nac.pt" wide.h5 --model nac --student.heads 2 \
   --image-size 24 --classes 7
 says 0 "to_logits.weight.* \[7,24\]" inspect wide.h5
-says 2 "tokens of 8 pixels do not divide it" convert "$golden/nac.pt" f.h5 --model nac --image-size 20
+says 2 "a token covers 8 pixels, so none is left" convert "$golden/nac.pt" f.h5 --model nac --image-size 7
 says 0 "tensors" convert "$golden/nac.pt" same.h5 --model nac --image-size 16 --classes 5
 check "what fits stays as it is" test "$(digest nac.h5)" = "$(digest same.h5)"
 

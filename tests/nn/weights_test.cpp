@@ -71,6 +71,30 @@ TEST(Weights, DigestIsOfTheTensorsNotOfTheFile) {
   EXPECT_NE(golden("half.pth").digest, golden("deit.safetensors").digest);
 }
 
+TEST(Weights, CarryWhatThisProgramSaysOfThem) {
+  const auto folder = std::filesystem::path(testing::TempDir());
+  const NamedTensors whole{{"cls_token", at::ones({1, 1, 2})}, {"norm.bias", at::arange(2.0)}};
+  const NamedTensors student{{"latent_attention.kernel.bandwidth", at::ones({})}};
+  const Attributes attributes{{"job", std::string("distill.2")},
+                              {"stage", std::int64_t{2}},
+                              {"data.image_size", std::int64_t{28}},
+                              {"acc1", 50.5}};
+  for (const auto* name : {"carry.safetensors", "carry.pth"}) {
+    write_weights(folder / name, whole, {1, 3}, attributes, "");
+    const auto file = read_weights(folder / name);
+    EXPECT_EQ(file.attributes, attributes) << name;
+    EXPECT_THAT(file.depths, ElementsAre(1, 3)) << name;
+    EXPECT_EQ(file.tensors.front().first, "cls_token") << name;
+    // A NAC's student module has names that do not tell its stage.
+    ASSERT_EQ(nac_part(student.front().first), NacPart::student);
+    write_weights(folder / name, student, {1, 1, 1}, attributes, "");
+    EXPECT_EQ(read_weights(folder / name).tensors.front().first,
+              "stages.2.latent_attention.kernel.bandwidth")
+        << name;
+    std::filesystem::remove(folder / name);
+  }
+}
+
 TEST(Weights, SayWhatWasLeftOut) {
   EXPECT_THAT(golden("deit.pth").left_out, IsEmpty());
   EXPECT_THAT(golden("deit_legacy.pth").left_out, ElementsAre("args (no weights)"));

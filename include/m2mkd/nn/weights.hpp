@@ -23,20 +23,25 @@ struct WeightFile {
   std::vector<std::int64_t> depths;   ///< blocks per stage where the file tells them; else empty
   std::vector<std::string> left_out;  ///< what else it holds: "optimizer (no weights)"
   std::string digest;                 ///< identifies the tensors
-  Attributes attributes;              ///< of an .h5 file
-  std::map<std::string, std::string> metadata;  ///< of a .safetensors file
+  /// Of an .h5 file, or of the module file that this program wrote into another kind.
+  Attributes attributes;
 };
-
-/// Entry of a .safetensors file's metadata: blocks per stage.
-inline constexpr const char* kStagesEntry = "m2mkd.stages";
 
 /// Reads and verifies everything that is a weight. In a torch file the weights are, in this order:
 /// `block_state_dict` (one stage: number `block_index` of `divided_depths`), `model_stages` (a list
 /// of stages; a single one has flat names), `model`, `state_dict`, `model_ema`, `state_dict_ema`,
-/// or the dictionary itself. A prefix "module." goes. Throws Error with the reason.
+/// or the dictionary itself. A prefix "module." goes. What write_weights() said of the file comes
+/// back; weights that are not those it was said of are refused. Throws Error with the reason.
 WeightFile read_weights(const std::filesystem::path& path);
 /// Its digest; of an .h5 file without reading the tensors.
 std::string weights_digest(const std::filesystem::path& path);
+
+/// Publishes `tensors`, under the names they have, as .safetensors or torch's .pth, .pt (there in
+/// the entry `inside` where it is given). `depths`, `attributes` and the digest of the weights go
+/// along: in the metadata of a .safetensors file, in an entry of a .pth file's archive.
+void write_weights(const std::filesystem::path& path, const NamedTensors& tensors,
+                   const std::vector<std::int64_t>& depths, const Attributes& attributes,
+                   const std::string& inside = "");
 
 using StagedTensors = std::vector<std::pair<StagedName, at::Tensor>>;
 

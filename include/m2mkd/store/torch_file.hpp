@@ -74,6 +74,8 @@ class TorchFile {
   /// Reads a tensor's data: CPU, contiguous. Tensors that share a storage share memory. In a zip
   /// archive the data's CRC-32 is checked. Throws Error.
   at::Tensor read(const StoredTensor& tensor) const;
+  /// What write_torch_file() was given as `note`; empty where there is none.
+  std::string note() const;
 
  private:
   at::Tensor storage(const StoredNumbers& wanted) const;
@@ -87,9 +89,10 @@ class TorchFile {
 };
 
 /// A zip archive that `torch.load(weights_only=True)` reads as an OrderedDict of these tensors, or
-/// as one whose entry `inside` is that.
+/// as one whose entry `inside` is that. `note` becomes an entry of the archive, m2mkd.json, that
+/// torch leaves alone.
 /// Published atomically, as write_tensor_file does; each tensor gets a storage of its own.
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::string& inside = "");
+                      const std::string& inside = "", const std::string& note = "");
 
 }  // namespace m2mkd
