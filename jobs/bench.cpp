@@ -6,7 +6,7 @@
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/stop.hpp>
-#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/comm/on_root.hpp>
 
 #include "bench_machine.hpp"
 #include "bench_rows.hpp"

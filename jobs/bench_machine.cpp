@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/rank_memory.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 

@@ -6,9 +6,9 @@
 
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
-#include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/recipe.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 #include <m2mkd/train/evaluator.hpp>

@@ -6,7 +6,7 @@
 
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
-#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/comm/on_root.hpp>
 
 namespace m2mkd {
 

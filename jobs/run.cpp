@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/run.hpp>
 
 #include "command.hpp"

@@ -239,6 +239,7 @@ Task Builder::task(const Job& job, Attributes provenance) {
   task.name = job.name;
   task.phase = std::string(enum_name(job.phase));
   task.options = job.train;
+  task.data = job.data;
   task.seed = job.seed;
   task.flops_per_image = job.cost.train.executed;
   task.chain = surrounded(job, trained(job, provenance));

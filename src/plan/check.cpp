@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/check.hpp>
 #include <m2mkd/plan/gates.hpp>
-#include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/rank_memory.hpp>
 
 namespace m2mkd {

@@ -6,8 +6,8 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/data/decodable.hpp>
-#include <m2mkd/plan/on_root.hpp>
 
 namespace m2mkd {
 

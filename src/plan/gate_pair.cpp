@@ -6,8 +6,8 @@
 #include <c10/core/GradMode.h>
 #include <fmt/ranges.h>
 
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/gates.hpp>
-#include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/train/overfit.hpp>
 
 namespace m2mkd {

@@ -64,17 +64,14 @@ void prolong(const Job& job, const RunFolder& folder, const std::string& identit
   const TensorFile module = read_tensor_file(folder.module(job.name));
   const CheckpointFolder checkpoints(folder.checkpoints(job.name));
   const std::int64_t steps = integer_attribute(module.attributes, "steps");
-  TensorFile state;  // stays empty where none is there or it is damaged
-  if (auto newest = checkpoints.steps(); !newest.empty() && newest.front() == steps) {
-    if (auto kept = checkpoints.load(steps)) state = std::move(*kept);
-  }
-  if (state.tensors.empty()) {
+  const auto steps_kept = checkpoints.steps();
+  if (std::ranges::count(steps_kept, steps) == 0)
     fail(
         "{}: cannot go on with it: it was finished without a checkpoint [its optimizer state is "
         "gone]. Set train.keep_checkpoints = "
         "true before the first run, or train it anew with --run.redo",
         job.name);
-  }
+  TensorFile state = checkpoints.load(steps);
   state.attributes["identity"] = identity;
   const auto before = module.attributes.find("extended_from");
   state.attributes["result.extended_from"] =

@@ -6,8 +6,8 @@
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/nn/weights.hpp>
-#include <m2mkd/plan/on_root.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/run.hpp>
 #include <m2mkd/plan/summary.hpp>

@@ -9,6 +9,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/comm/on_root.hpp>
 
 #include "prior_files.hpp"
 
@@ -30,7 +31,6 @@ double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// All jobs of a pack, then those that had to leave it, each alone.
 Outcome run_pack(const std::vector<std::string>& names, const Group& group, int wave,
                  const WaveOrder& order, const JobList& list, const Config& config,
                  const RunFolder& folder, const TrainContext& context) {
@@ -44,16 +44,24 @@ Outcome run_pack(const std::vector<std::string>& names, const Group& group, int 
                                        {"first_rank", static_cast<std::int64_t>(group.first)},
                                        {"started", unix_seconds()}}));
   }
-  const DataOptions& data = list.find(names.front()).data;
-  PackResult result = Trainer(std::move(pack), data, context).run();
-  while (result.outcome == Outcome::finished && !result.left.empty()) {
-    PackResult alone = Trainer({result.left.front()}, data, context).run();
-    result.outcome = alone.outcome;
-    // A job that has to restore once more goes on once more.
-    result.left.erase(result.left.begin());
-    result.left.insert(result.left.begin(), alone.left.begin(), alone.left.end());
-  }
-  return result.outcome;
+  return Trainer(std::move(pack), context).run();
+}
+
+// What a group has failed on: all its ranks know the code, its root the message.
+struct Failure {
+  ExitCode code = ExitCode::finished;
+  std::string message;
+};
+
+// Throws on all ranks where some group has failed.
+void fail_together(const Failure& mine, const Communicator& world) {
+  std::vector<double> code{static_cast<double>(mine.code)};
+  world.max(code);
+  if (code[0] == 0) return;
+  std::string all;
+  for (const auto& text : world.all_gather(mine.message))
+    if (!text.empty()) all += (all.empty() ? "" : "\n") + text;
+  throw CollectiveError(all, static_cast<ExitCode>(static_cast<int>(code[0])));
 }
 
 // A group that is ready waits here without burning a core, and still hears of a stop.
@@ -94,8 +102,13 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
   context.world = world;
   context.group = world.split(index);
   context.device = session.device();
-  context.beat = [&watchdog](const std::string& what) { watchdog.beat(what); };
+  // Whatever moves also hears of the others' stops, evaluation and loading included.
+  context.beat = [&](const std::string& what) {
+    watchdog.beat(what);
+    if (world.stop_heard()) stop::request();
+  };
   Outcome outcome = Outcome::finished;
+  Failure failure;
   std::vector<const Job*> open;
   for (const auto& name : order.open) open.push_back(&list.find(name));
   context.beat("fitting graph priors");
@@ -111,13 +124,21 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
       // Packs begin with the same answer on every rank of the group to "was a stop requested?".
       std::vector<double> stop{stop::requested() || world.stop_heard() ? 1.0 : 0.0};
       context.group.sum(stop);
-      outcome = stop[0] > 0 ? Outcome::stopped
-                            : run_pack(names, *group, number, order, list, config, folder, context);
+      if (stop[0] > 0) outcome = Outcome::stopped;
+      if (outcome == Outcome::stopped) break;
+      try {
+        outcome = run_pack(names, *group, number, order, list, config, folder, context);
+      } catch (
+          const CollectiveError& error) {  // the group has left together; the others shall save
+        failure = {error.code(), error.what()};
+        outcome = Outcome::stopped;
+      }
       if (outcome == Outcome::stopped) break;
     }
     if (outcome == Outcome::stopped && context.group.rank() == 0) world.tell_stop();
   }
   meet(world, watchdog);
+  fail_together(failure, world);
   log::set_speaker(world.rank(), world.size(), world.rank() == 0);
   std::vector<double> stopped{outcome == Outcome::stopped || stop::requested() ? 1.0 : 0.0};
   world.sum(stopped);

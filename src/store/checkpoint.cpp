@@ -61,8 +61,7 @@ void CheckpointFolder::save(std::int64_t step, const TensorFile& state) const {
   write_tensor_file(path(step), state);
   std::size_t kept = 0;
   for (const auto existing : steps()) {
-    const bool abandoned = existing > step;
-    if (abandoned || ++kept > kKept) remove_file(path(existing));
+    if (existing <= step && ++kept > kKept) remove_file(path(existing));
   }
   // What a killed program left behind; this one has just renamed its own.
   for (const auto& name : names_in(folder_)) {
@@ -70,13 +69,20 @@ void CheckpointFolder::save(std::int64_t step, const TensorFile& state) const {
   }
 }
 
-std::optional<TensorFile> CheckpointFolder::load(std::int64_t step) const {
-  try {
-    return read_tensor_file(path(step));
-  } catch (const Error& problem) {
-    log::warn("checkpoint of step {} is not usable: {}", step, problem.what());
-    return std::nullopt;
-  }
+TensorFile CheckpointFolder::load(std::int64_t step) const {
+  TensorFile file = read_tensor_file(path(step));
+  NamedTensors state;  // what else it holds may be NaN: an accuracy that was not measured
+  for (const auto& tensor : file.tensors)
+    if (!tensor.first.starts_with("progress/")) state.push_back(tensor);
+  if (const auto bad = first_not_finite(state); !bad.empty())
+    fail("'{}': {}", path(step).string(), bad);
+  return file;
+}
+
+void CheckpointFolder::set_aside(std::int64_t step) const {
+  std::error_code problem;
+  fs::rename(path(step), path(step).string() + ".unusable", problem);
+  if (problem) log::warn("cannot rename '{}': {}", path(step).string(), problem.message());
 }
 
 void CheckpointFolder::remove() const {

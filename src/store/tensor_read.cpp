@@ -42,6 +42,12 @@ std::string data_problem(const at::Tensor& tensor, const TensorInfo& info) {
                      h5::kDataDigest, info.xxh3);
 }
 
+/// Of a network or an optimizer; other tensors (logits, columns of a checkpoint) may hold NaN.
+bool is_state(const std::string& name) {
+  return name.starts_with("stages/") || name.starts_with("shared/") ||
+         name.starts_with("optimizer/");
+}
+
 /// Visits every dataset of an open file; errors get the tensor's name.
 void for_each_tensor(hid_t file, const TensorVisitor& visit) {
   visit_tensors(file, "", 0, visit);
@@ -105,8 +111,12 @@ std::vector<std::string> verify_tensor_file(const std::filesystem::path& path) {
       std::vector<TensorInfo> all;
       for_each_tensor(file, [&](const TensorInfo& info, hid_t dataset) {
         all.push_back(info);
-        const auto problem = data_problem(read_data(dataset, info), info);
+        const auto data = read_data(dataset, info);
+        const auto problem = data_problem(data, info);
         if (!problem.empty()) damages.push_back("tensor '" + info.name + "': " + problem);
+        if (!is_state(info.name) || !problem.empty()) return;
+        if (auto bad = first_not_finite({{info.name, data}}); !bad.empty())
+          damages.push_back("tensor " + std::move(bad));
       });
       if (const auto problem = list_problem(all, root); !problem.empty())
         damages.push_back(problem);

@@ -5,12 +5,10 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 #include "job_run.hpp"
@@ -98,46 +96,10 @@ void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) 
   }
 }
 
-void JobRun::checkpoint() const {
-  if (!root()) return;
-  TensorFile file;
-  file.attributes = task_.provenance;
-  file.tensors = state(trained_part(task_));
-  for (auto& tensor : optimizer_.state()) file.tensors.push_back(std::move(tensor));
-  save(progress_, records_, file);
-  checkpoints_.save(step(), file);
-  write_metrics();
-}
-
-std::optional<TensorFile> JobRun::read_checkpoint(std::int64_t step) const {
-  return checkpoints_.load(step);
-}
-
-std::vector<std::int64_t> JobRun::checkpoint_steps() const {
-  return checkpoints_.steps();
-}
-
-void JobRun::restore(const TensorFile* file) {
-  if (file != nullptr) {
-    NamedTensors weights;
-    for (const auto& tensor : file->tensors)
-      if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/"))
-        weights.push_back(tensor);
-    m2mkd::load(trained_part(task_), weights, task_.name + "'s checkpoint");
-    load(progress_, records_, *file);
-    optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));
-  }
-  const c10::NoGradGuard no_grad;
-  for (const auto& parameter : parameters_) context_.group.broadcast(parameter.tensor.detach());
-  NamedTensors moments = optimizer_.state();
-  for (const auto& [name, tensor] : moments) context_.group.broadcast(tensor);
-  auto fields = progress_.fields();
-  const at::Tensor numbers = at::empty({static_cast<std::int64_t>(fields.size())}, at::kDouble);
-  auto* values = numbers.mutable_data_ptr<double>();
-  for (std::size_t i = 0; i < fields.size(); ++i) values[i] = *fields[i].second;
-  context_.group.broadcast(numbers);
-  for (std::size_t i = 0; i < fields.size(); ++i) *fields[i].second = values[i];
-  optimizer_.load(moments, static_cast<std::int64_t>(progress_.updates));
+bool JobRun::log_due() {
+  if (since_log_.seconds() <= task_.options.log_seconds) return false;
+  since_log_.restart();
+  return true;
 }
 
 void JobRun::write_metrics() const {
@@ -173,6 +135,8 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   file.attributes["rank_seconds"] = progress_.rank_seconds;
   file.attributes["eval_seconds"] = progress_.eval_seconds;
   file.attributes["flops"] = progress_.images * task_.flops_per_image;
+  file.attributes["skipped_steps"] = static_cast<std::int64_t>(progress_.skipped_steps);
+  file.attributes["restores"] = static_cast<std::int64_t>(progress_.restores);
   file.attributes["ranks"] = static_cast<std::int64_t>(context_.group.size());
   file.attributes["threads"] = static_cast<std::int64_t>(at::get_num_threads());
   file.attributes["trainable_parameters"] = parameter_count(part);
@@ -185,15 +149,16 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   // A job that stops before its schedule's end keeps its checkpoint, so that it can go on.
   const bool whole = step() >= total_steps(task_.options.schedule, steps_per_epoch_);
   const bool keep = !whole || task_.options.keep_checkpoints;
-  if (keep) checkpoint();
-  const std::string digest = write_tensor_file(task_.module_file, file);
+  // The module file comes last: with it the job is finished, and a start that finds it has nothing
+  // left to write but to clear up.
   TableFile metrics;
   metrics.attributes = file.attributes;
-  metrics.attributes["module_digest"] = digest;  // a second witness of what was published
+  metrics.attributes["module_digest"] = tensors_digest(file.tensors);  // a second witness
   for (const TableGroup* table : {&records_.epochs, &records_.steps})
     if (!table->columns.empty()) metrics.groups.push_back(*table);
   if (!test.expert_load.empty()) metrics.groups.push_back(expert_table(test));
   if (!task_.metrics_file.empty()) write_table_file(task_.metrics_file, metrics);
+  write_tensor_file(task_.module_file, file);
   if (!keep) checkpoints_.remove();
   write_status("finished");
   log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name,

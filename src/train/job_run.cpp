@@ -143,36 +143,58 @@ void JobRun::forward_backward(const Batch& batch, const at::Tensor& images, Pref
 
 std::array<double, JobRun::sum_count> JobRun::end_step_sums() {
   gradients_.finish();
+  last_norm_ = gradients_.norm().item<double>();
   const at::Tensor host = sums_.to(at::kCPU);
   const auto* s = host.const_data_ptr<double>();
-  return {s[0], s[1], s[2]};
+  return {s[0], s[1], s[2], std::isfinite(last_norm_) ? 0.0 : 1.0};
 }
 
-JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
+// Steps that were left out in a row, this one included, and in all, against their bounds.
+std::string JobRun::too_many() const {
+  const auto& options = task_.options;
+  double row = 1, all = progress_.skipped_steps + 1;
+  if (options.non_finite == NonFinite::restore) {
+    all = static_cast<double>(skip_steps_.size());
+    while (leaves_out(step() - static_cast<std::int64_t>(row))) ++row;
+  } else {
+    row += progress_.skipped_row;
+  }
+  if (row > static_cast<double>(options.non_finite_row))
+    return fmt::format("{:.0f} steps in a row [train.non_finite_row = {}]", row,
+                       options.non_finite_row);
+  const double most =
+      std::max(1.0, std::floor(options.non_finite_share * static_cast<double>(end_step_)));
+  if (all > most)
+    return fmt::format("{:.0f} of {} steps [train.non_finite_share = {}]", all, end_step_,
+                       options.non_finite_share);
+  return {};
+}
+
+JobRun::Update JobRun::update(std::span<const double> sums, double seconds, double share) {
   const auto& options = task_.options;
   const double rate = lr(step()), n = static_cast<double>(samples_per_step_);
-  const bool mixed = options.precision == Precision::bf16;
-  const bool clips = options.clip_grad > 0 && (mixed || !options.clip_mixed_only);
-  const bool wants_norm = clips || options.log_steps;
   last_loss_ = sums[0] / n;
-  last_norm_ =
-      wants_norm ? gradients_.norm().item<double>() : std::numeric_limits<double>::quiet_NaN();
-  bool skip = std::ranges::count(task_.skip_steps, step()) > 0;
-  if (!std::isfinite(sums[0]) || (wants_norm && !std::isfinite(last_norm_))) {
-    if (options.non_finite == NonFinite::stop) stop_on_non_finite(sums);
-    if (options.non_finite == NonFinite::restore && !skip) {
-      task_.skip_steps.push_back(step());
-      return Update::restore;
-    }
-    if (root())
-      log::warn("{}: loss {} at step {} is not finite: the step is skipped", task_.name, last_loss_,
-                step());
-    skip = true;
+  const bool finite = std::isfinite(sums[0]) && sums[3] == 0;
+  if (!finite && !leaves_out(step())) {
+    if (options.non_finite == NonFinite::stop) return Update::stop;
+    if (options.non_finite == NonFinite::restore) skip_steps_.push_back(step());
+    too_many_ = too_many();
+    if (!too_many_.empty()) return Update::stop;
+    if (options.non_finite == NonFinite::restore) return Update::restore;
   }
-  if (!skip) {
+  if (!finite || leaves_out(step())) {
+    if (root())
+      log::warn("{}: step {} is skipped [loss {}, gradient norm {}]", task_.name, step(),
+                last_loss_, last_norm_);
+    progress_.skipped_steps += 1;
+    progress_.skipped_row += 1;
+  } else {
+    const bool mixed = options.precision == Precision::bf16;
+    const bool clips = options.clip_grad > 0 && (mixed || !options.clip_mixed_only);
     if (clips && last_norm_ > options.clip_grad)
       gradients_.scale(options.clip_grad / (last_norm_ + 1e-6));
     optimizer_.step(rate);
+    progress_.skipped_row = 0;
     progress_.updates += 1;
     progress_.loss += sums[0];
     progress_.ce += sums[1];
@@ -188,15 +210,16 @@ JobRun::Update JobRun::update(std::span<const double> sums, double seconds) {
                                      {"grad_norm", last_norm_}});
   progress_.step += 1;
   progress_.images += n;
-  progress_.seconds += seconds;
-  progress_.epoch_seconds += seconds;
-  progress_.rank_seconds += seconds * context_.group.size();
+  progress_.seconds += share;
+  progress_.epoch_seconds += share;
+  progress_.rank_seconds += share * context_.group.size();
+  // The jobs of a pack go together, so their rate is that of the pack's step.
   recent_rate_ = recent_rate_ == 0 ? n / seconds : 0.95 * recent_rate_ + 0.05 * n / seconds;
   return Update::done;
 }
 
 std::string JobRun::non_finite_stage() const {
-  if (!bad_images_.defined()) return "this rank had no micro-batch";
+  if (!bad_images_.defined()) return {};  // this rank had no micro-batch
   const c10::NoGradGuard no_grad;
   at::Tensor x = bad_images_;
   if (!x.isfinite().all().item<bool>()) return "the images are not finite";
@@ -205,16 +228,25 @@ std::string JobRun::non_finite_stage() const {
     if (!x.isfinite().all().item<bool>())
       return fmt::format("stage {} gives the first value that is not finite", i);
   }
-  return "all stages are finite on this rank's first micro-batches: the loss, a gradient or "
-         "another rank";
+  return {};
 }
 
-void JobRun::stop_on_non_finite(std::span<const double> sums) {
-  fail(
-      "{}: loss {} (CE {}, KL {}, gradient norm {}) at step {} is not finite [{}]. The last "
-      "checkpoint is intact. Try a smaller "
-      "lr, clip_grad = 1, or non_finite = skip or restore",
-      task_.name, last_loss_, sums[1], sums[2], last_norm_, step(), non_finite_stage());
+std::string JobRun::complaint() const {
+  std::string where = "all stages are finite on the ranks' first micro-batches";
+  for (const auto& text : context_.group.all_gather(non_finite_stage()))
+    if (!text.empty()) {
+      where = text;
+      break;
+    }
+  const std::string kept =
+      saved_step_ >= 0 ? fmt::format("The newest good checkpoint is that of step {}", saved_step_)
+                       : "There is no good checkpoint: the next start begins at step 0";
+  const std::string often = too_many_.empty() ? "" : fmt::format(", as were {}", too_many_);
+  return fmt::format(
+      "{}: loss {} with gradient norm {} at step {} is not finite{} [{}]. {}. Try a smaller lr, "
+      "clip_grad = 1{}",
+      task_.name, last_loss_, last_norm_, step(), often, where, kept,
+      task_.options.non_finite == NonFinite::stop ? ", or train.non_finite = skip or restore" : "");
 }
 
 void JobRun::close_epoch() {

@@ -81,7 +81,12 @@ Keys<TrainOptions> TrainOptions::keys() {
         "(published incubation); over the module's (published distillation)");
   k.add("precision", &O::precision, "fp32; fp64 for exact checks; bf16 mixed precision on GPUs");
   k.add("non_finite", &O::non_finite,
-        "on a loss that is not finite: stop, skip the step, or restore the last checkpoint");
+        "on a loss or gradient that is not finite: stop, skip the step, or restore the last "
+        "checkpoint and skip it then");
+  k.add("non_finite_row", &O::non_finite_row,
+        "most steps in a row that may be skipped so; more are an error", at_least<std::int64_t>(1));
+  k.add("non_finite_share", &O::non_finite_share,
+        "most of a job's steps that may be skipped so, one at least", within(0.0, 1.0));
   k.add("max_steps", &O::max_steps,
         "stop after so many steps, the schedule unchanged; 0: at its end",
         at_least<std::int64_t>(0));
@@ -104,10 +109,13 @@ Keys<TrainOptions> TrainOptions::keys() {
 }
 
 const std::vector<std::string>& TrainOptions::neutral_keys() {
-  static const std::vector<std::string> keys{
-      "max_steps",        "forward_micro_batches", "eval_batch", "eval_drop_last", "eval_epochs",
-      "non_finite",       "checkpoint_seconds",    "log_steps",  "log_seconds",    "bucket_mb",
-      "keep_checkpoints", "published_meter"};
+  static const std::vector<std::string> keys{"max_steps",          "forward_micro_batches",
+                                             "eval_batch",         "eval_drop_last",
+                                             "eval_epochs",        "non_finite",
+                                             "checkpoint_seconds", "log_steps",
+                                             "log_seconds",        "bucket_mb",
+                                             "keep_checkpoints",   "published_meter",
+                                             "non_finite_row",     "non_finite_share"};
   return keys;
 }
 

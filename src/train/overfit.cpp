@@ -32,6 +32,8 @@ TrainOptions steady(TrainOptions options, std::int64_t steps) {
   options.max_steps = 0;
   options.log_steps = false;
   options.non_finite = NonFinite::skip;
+  options.non_finite_row = steps + 1;
+  options.non_finite_share = 1;
   return options;
 }
 
@@ -142,9 +144,8 @@ Overfit overfit(Task task, const FixedStep& step, const TrainContext& context,
   const auto samples = static_cast<double>(step.samples);
   std::vector<Parameter> silent = parameters(trained_part(task));
   std::erase_if(silent, [](const Parameter& parameter) { return parameter.idle; });
-  std::vector<std::unique_ptr<JobRun>> runs;
-  runs.push_back(
-      std::make_unique<JobRun>(std::move(task), context, options.steps + 1, step.samples));
+  JobRun run(std::move(task), context, options.steps + 1, step.samples);
+  JobRun* const runs[] = {&run};
   const Stopwatch watch;
   for (;; ++result.steps) {
     context.beat("overfitting one batch");

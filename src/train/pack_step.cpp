@@ -21,17 +21,15 @@ std::vector<double> pack_gradients(RunSpan runs, std::int64_t batches,
   return sums;
 }
 
-std::vector<JobRun*> pack_update(RunSpan runs, std::span<const double> sums, double seconds) {
+std::vector<JobRun::Update> pack_update(RunSpan runs, std::span<const double> sums,
+                                        double seconds) {
   double flops = 0;
   for (const auto& run : runs) flops += run->task().flops_per_image;
-  std::vector<JobRun*> restore;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const auto mine = sums.subspan(i * JobRun::sum_count, JobRun::sum_count);
-    if (runs[i]->update(mine, seconds * runs[i]->task().flops_per_image / flops) ==
-        JobRun::Update::restore)
-      restore.push_back(runs[i].get());
-  }
-  return restore;
+  std::vector<JobRun::Update> updates;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    updates.push_back(runs[i]->update(sums.subspan(i * JobRun::sum_count, JobRun::sum_count),
+                                      seconds, seconds * runs[i]->task().flops_per_image / flops));
+  return updates;
 }
 
 }  // namespace m2mkd

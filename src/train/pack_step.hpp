@@ -9,7 +9,7 @@
 
 namespace m2mkd {
 
-using RunSpan = std::span<const std::unique_ptr<JobRun>>;
+using RunSpan = std::span<JobRun* const>;
 
 /// Forward and backward of every job over this rank's `batches` batches of one step. Batches
 /// outside, jobs inside: the frozen prefix of a batch is computed once. Returns this rank's sums,
@@ -18,8 +18,7 @@ std::vector<double> pack_gradients(RunSpan runs, std::int64_t batches,
                                    const std::function<Batch()>& next, c10::Device device);
 
 /// Clips and updates every job. `sums`: those of pack_gradients over the group (more may follow
-/// them). `seconds`: of the step, which the jobs share by FLOPs. Returns the jobs that must
-/// restore.
-std::vector<JobRun*> pack_update(RunSpan runs, std::span<const double> sums, double seconds);
+/// them). `seconds`: of the step, which the jobs share by FLOPs. Returns what became of each job.
+std::vector<JobRun::Update> pack_update(RunSpan runs, std::span<const double> sums, double seconds);
 
 }  // namespace m2mkd

@@ -29,6 +29,9 @@ std::vector<std::pair<std::string, double*>> Progress::fields() {
           {"rank_seconds", &rank_seconds},
           {"eval_seconds", &eval_seconds},
           {"images", &images},
+          {"skipped_steps", &skipped_steps},
+          {"skipped_row", &skipped_row},
+          {"restores", &restores},
           {"loss", &loss},
           {"ce", &ce},
           {"kl", &kl},
@@ -55,7 +58,9 @@ void save(Progress progress, const Records& records, TensorFile& file) {
 
 void load(Progress& progress, Records& records, const TensorFile& file) {
   for (const auto& [name, value] : progress.fields())
-    *value = number_attribute(file.attributes, "progress." + name);
+    *value = file.attributes.contains("progress." + name)  // later versions count more
+                 ? number_attribute(file.attributes, "progress." + name)
+                 : 0;
   records.results.clear();
   for (const auto& [name, value] : file.attributes)
     if (name.starts_with(result_prefix)) records.results[name.substr(result_prefix.size())] = value;

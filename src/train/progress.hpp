@@ -21,6 +21,9 @@ struct Progress {
   double rank_seconds = 0;     ///< the same times the ranks of the group
   double eval_seconds = 0;
   double images = 0;
+  double skipped_steps = 0;  ///< steps without an update: loss or gradient was not finite
+  double skipped_row = 0;    ///< of them those in a row up to now
+  double restores = 0;       ///< returns to a checkpoint for such a step
   // sums since closed_step
   double loss = 0, ce = 0, kl = 0, samples = 0, epoch_seconds = 0;
 
@@ -37,8 +40,8 @@ struct Records {
   static void append(TableGroup& table, const std::vector<std::pair<std::string, double>>& row);
 };
 
-/// Adds "progress.*" attributes, the results and the columns ("progress/epochs/loss", float64) to a
-/// checkpoint.
+/// Adds "progress.*" attributes (numbers that a file does not have are 0), the results and the
+/// columns ("progress/epochs/loss", float64) to a checkpoint.
 void save(Progress progress, const Records& records, TensorFile& file);
 void load(Progress& progress, Records& records, const TensorFile& file);
 

@@ -97,15 +97,17 @@ StepTimes time_training(std::vector<Task> pack, const ImageShape& shape,
     runs.push_back(
         std::make_unique<JobRun>(std::move(task), context, steps_per_epoch, common.batch));
   }
+  std::vector<JobRun*> together;
+  for (const auto& run : runs) together.push_back(run.get());
   const std::vector<Batch> batches = random_step(common, shape, context.group);
   const auto step = [&] {
     const Stopwatch watch;
     std::size_t next = 0;
     auto sums = pack_gradients(
-        runs, static_cast<std::int64_t>(batches.size()), [&] { return batches[next++]; },
+        together, static_cast<std::int64_t>(batches.size()), [&] { return batches[next++]; },
         context.device);
     context.group.sum(sums);
-    pack_update(runs, sums, watch.seconds());
+    pack_update(together, sums, watch.seconds());
   };
   return time_steps(step, common.batch, context.group, options);
 }

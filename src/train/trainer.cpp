@@ -1,7 +1,5 @@
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numeric>
 
 #include <ATen/ATen.h>
 
@@ -9,31 +7,44 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/train/trainer.hpp>
 
 #include "autocast.hpp"
+#include "pack_evaluation.hpp"
 #include "pack_step.hpp"
 
 namespace m2mkd {
 
 namespace {
 
-void require_shared_batches(const std::vector<Task>& pack) {
-  require(!pack.empty(), "a pack has at least one job");
-  for (const auto& task : pack) {
-    const auto &a = task.options, &b = pack.front().options;
-    require(a.batch == b.batch && a.micro_batch == b.micro_batch && a.precision == b.precision &&
-                task.seed == pack.front().seed,
-            "jobs of a pack share batch, micro-batch, precision and seed");
-  }
+// The settings that make the batches, as "key = value".
+std::vector<std::string> batch_settings(const Task& task) {
+  std::vector<std::string> lines{fmt::format("seed = {}", task.seed)};
+  const auto add = [&](const std::string& section, const auto& options, const auto& wanted) {
+    const auto keys = std::decay_t<decltype(options)>::keys();
+    for (const auto& key : keys.keys())
+      if (wanted(key.name)) lines.push_back(section + key.name + " = " + key.print(options));
+  };
+  add("train.", task.options, [](const std::string& name) {
+    return name == "batch" || name == "micro_batch" || name == "forward_micro_batches" ||
+           name == "precision";
+  });
+  add("data.", task.data, [](const std::string& name) { return name != "loader_depth"; });
+  lines.push_back(fmt::format("compat.ranks = {}", task.data.published_ranks));
+  return lines;
 }
 
-// Images per virtual rank and evaluation batch of the published NAC trainer: 1.5 times those of a
-// training batch.
-std::int64_t published_batch(const TrainOptions& options, const DataOptions& data) {
-  if (!options.published_meter) return 0;
-  const auto share = static_cast<double>(options.batch) / static_cast<double>(data.published_ranks);
-  return std::max<std::int64_t>(1, std::llround(1.5 * share));
+void require_shared_batches(const std::vector<Task>& pack) {
+  require(!pack.empty(), "a pack has at least one job");
+  const auto first = batch_settings(pack.front());
+  for (const auto& task : pack) {
+    const auto own = batch_settings(task);
+    for (std::size_t i = 0; i < own.size(); ++i)
+      require(own[i] == first[i],
+              fmt::format("jobs of a pack have the same batches: {} has {}, {} has {}",
+                          pack.front().name, first[i], task.name, own[i]));
+  }
 }
 
 }  // namespace
@@ -53,88 +64,60 @@ LoaderOptions loader_options(const TrainOptions& options, std::uint64_t seed,
 
 struct Trainer::Impl {
   TrainContext context;
-  DataOptions data;
   TrainLoader loader;
-  std::vector<std::unique_ptr<JobRun>> active;
-  std::vector<Task> left;
+  std::int64_t position = -1;                 ///< step that the loader gives next; -1: none yet
+  std::vector<std::unique_ptr<JobRun>> runs;  ///< jobs that are not published
+  std::vector<JobRun*> training;              ///< those of them that make the next step
   Dataset test;
   std::optional<Dataset> validation;
-  Stopwatch since_checkpoint, since_log, since_status;
+  Stopwatch since_draw, since_status;
   log::ProgressLine line;
 
-  Impl(const std::vector<Task>& pack, DataOptions options, TrainContext where)
+  Impl(const std::vector<Task>& pack, TrainContext where)
       : context(std::move(where)),
-        data(std::move(options)),
-        loader(Dataset(data, Split::train), data,
+        loader(Dataset(pack.front().data, Split::train), pack.front().data,
                loader_options(pack.front().options, pack.front().seed, context.group)),
-        test(data, Split::test) {
+        test(pack.front().data, Split::test) {
+    const DataOptions& data = pack.front().data;
     if (data.validation_images > 0) validation.emplace(data, Split::validation);
     for (const auto& task : pack)
-      active.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(),
-                                                loader.samples_per_step()));
+      runs.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(),
+                                              loader.samples_per_step()));
   }
 
   bool root() const { return context.group.rank() == 0; }
-  const TrainOptions& options() const { return active.front()->task().options; }
 
   void restore();
-  bool train_step();
-  bool settle();
   bool evaluate_start();
-  std::optional<std::vector<Accuracy>> evaluate_on(const Dataset& dataset,
-                                                   const std::vector<Chain>& chains);
+  bool settle();
+  void gather();
+  bool train_step();
+  void fail_together(const std::vector<JobRun*>& failed);
   void report();
-  void checkpoint();
-  void leave(JobRun& run);
+  void save(const std::function<bool(const JobRun&)>& due);
+  void save_all();
+  void stop();
 };
 
-// The newest step that all jobs hold; the root reads, the others receive.
 void Trainer::Impl::restore() {
-  std::vector<TensorFile> files;
-  if (root()) {
-    for (const std::int64_t step : active.front()->checkpoint_steps()) {
-      files.clear();
-      for (const auto& run : active)
-        if (auto file = run->read_checkpoint(step)) files.push_back(std::move(*file));
-      if (files.size() == active.size()) break;
-      files.clear();
-    }
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      const auto& mine = active[i]->task().provenance;
-      if (mine.contains("identity") &&
-          text_attribute(files[i].attributes, "identity") != text_attribute(mine, "identity"))
-        fail("{}: its checkpoint belongs to other settings; use --run.redo or another --run.dir",
-             active[i]->task().name);
-    }
+  for (const auto& run : runs) {
+    context.beat("restoring " + run->task().name);
+    if (run->restore()) log::info("{}: continues at step {}", run->task().name, run->step());
+    run->write_status("training");
   }
-  if (context.group.broadcast(files.empty() ? "" : "restore") == "restore") {
-    for (std::size_t i = 0; i < active.size(); ++i)
-      active[i]->restore(root() ? &files[i] : nullptr);
-    for (const auto& run : active)
-      log::info("{}: continues at step {}", run->task().name, run->step());
-  }
-  loader.start(active.front()->step());
-}
-
-std::optional<std::vector<Accuracy>> Trainer::Impl::evaluate_on(const Dataset& dataset,
-                                                                const std::vector<Chain>& chains) {
-  return evaluate(
-      chains, EvalRequest{dataset, data, options().eval_batch, options().precision, context.group,
-                          context.device, context.beat, options().eval_drop_last,
-                          published_batch(options(), data)});
 }
 
 bool Trainer::Impl::evaluate_start() {
   std::vector<JobRun*> due;
-  std::vector<Chain> chains;
-  for (const auto& run : active)
+  std::vector<Evaluated> chains;
+  for (const auto& run : runs)
     if (run->start_due()) {
       due.push_back(run.get());
-      for (auto& chain : run->start_chains()) chains.push_back(std::move(chain));
+      for (auto& chain : run->start_chains()) chains.emplace_back(&run->task(), std::move(chain));
     }
   if (due.empty()) return true;
   const Stopwatch watch;
-  const auto accuracies = evaluate_on(test, chains);
+  const auto accuracies = evaluate_pack(chains, test, context);
   if (!accuracies) return false;
   std::size_t first = 0;
   for (JobRun* run : due) {
@@ -148,30 +131,28 @@ bool Trainer::Impl::evaluate_start() {
 
 // Everything that is due between two steps. False when a stop was requested meanwhile.
 bool Trainer::Impl::settle() {
-  if (!active.front()->at_epoch_end()) {
-    const bool any_end = std::ranges::any_of(active, [](const auto& run) { return run->at_end(); });
-    if (!any_end) return true;
-  }
+  if (std::ranges::none_of(runs, [](const auto& run) { return run->at_epoch_end(); })) return true;
   const Stopwatch watch;
   std::vector<JobRun*> due, ended;
-  std::vector<Chain> due_chains, ended_chains;
-  for (const auto& run : active) {
+  std::vector<Evaluated> due_chains, ended_chains;
+  for (const auto& run : runs) {
     if (!run->at_epoch_end()) continue;
     run->close_epoch();
     if (run->evaluation_due()) {
       due.push_back(run.get());
-      due_chains.push_back(run->task().chain);
+      due_chains.emplace_back(&run->task(), run->task().chain);
     }
     if (run->at_end()) {
       ended.push_back(run.get());
-      ended_chains.push_back(run->task().chain);
+      ended_chains.emplace_back(&run->task(), run->task().chain);
     }
   }
-  if (active.front()->step() > 0 &&
-      since_checkpoint.seconds() > std::min(5.0, options().checkpoint_seconds))
-    checkpoint();
+  // What is not finite is neither saved nor published: a job that ends is looked at in any case.
+  save([](const JobRun& run) {
+    return run.step() > 0 && run.at_epoch_end() && (run.at_end() || run.epoch_checkpoint_due());
+  });
   if (!due.empty()) {
-    const auto accuracies = evaluate_on(validation ? *validation : test, due_chains);
+    const auto accuracies = evaluate_pack(due_chains, validation ? *validation : test, context);
     if (!accuracies) return false;
     for (std::size_t i = 0; i < due.size(); ++i)
       due[i]->record_evaluation((*accuracies)[i],
@@ -179,98 +160,149 @@ bool Trainer::Impl::settle() {
   }
   if (!ended.empty()) {
     const Stopwatch final_watch;
-    const auto accuracies = evaluate_on(test, ended_chains);
+    const auto accuracies = evaluate_pack(ended_chains, test, context);
     if (!accuracies) return false;
     for (std::size_t i = 0; i < ended.size(); ++i)
       ended[i]->publish((*accuracies)[i],
                         final_watch.seconds() / static_cast<double>(ended.size()));
-    std::erase_if(active, [](const auto& run) { return run->at_end(); });
+    std::erase_if(runs, [](const auto& run) { return run->at_end(); });
   }
   return true;
 }
 
-void Trainer::Impl::leave(JobRun& run) {
-  if (root())
-    log::warn("{}: loss is not finite at step {}: restores its last checkpoint and goes on alone",
-              run.task().name, run.step());
-  left.push_back(run.task());
+// Who makes the next step.
+void Trainer::Impl::gather() {
+  std::int64_t least = runs.front()->step();
+  for (const auto& run : runs) least = std::min(least, run->step());
+  training.clear();
+  for (const auto& run : runs)
+    if (run->step() == least) training.push_back(run.get());
+  if (least != position) loader.start(least);
+  position = least;
+}
+
+// Jobs whose step is not finite, and must be: what is good of all jobs is saved, and all ranks of
+// the group throw.
+void Trainer::Impl::fail_together(const std::vector<JobRun*>& failed) {
+  std::string text;
+  save_all();
+  for (JobRun* run : failed) {
+    text += (text.empty() ? "" : "\n") + run->complaint();
+    run->write_status("failed");
+  }
+  throw CollectiveError(text);
 }
 
 bool Trainer::Impl::train_step() {
   const Stopwatch watch;
   context.beat("training step");
   std::vector<double> sums = pack_gradients(
-      active, loader.batches_per_step(), [this] { return loader.next(); }, context.device);
+      training, loader.batches_per_step(), [this] { return loader.next(); }, context.device);
+  ++position;
   // Decisions that all ranks must take alike ride on the same reduction: stop, checkpoint.
-  if (context.world.stop_heard()) stop::request();
   sums.push_back(stop::requested() ? 1.0 : 0.0);
-  sums.push_back(root() && since_checkpoint.seconds() > options().checkpoint_seconds ? 1.0 : 0.0);
+  for (const JobRun* run : training) sums.push_back(run->checkpoint_due() ? 1.0 : 0.0);
   context.group.sum(sums);
-  const bool stop = sums[sums.size() - 2] > 0, save = sums.back() > 0;
+  const std::span<const double> decisions =
+      std::span(sums).subspan(training.size() * JobRun::sum_count);
+  const bool going = decisions[0] == 0;
 
-  const std::vector<JobRun*> leaving = pack_update(active, sums, watch.seconds());
-  for (JobRun* run : leaving) leave(*run);
-  std::erase_if(active,
-                [&](const auto& run) { return std::ranges::count(leaving, run.get()) > 0; });
-  if (active.empty()) return !stop;
-  if (save && !stop) checkpoint();
+  const auto updates = pack_update(training, sums, watch.seconds());
+  std::vector<JobRun*> failed, returning;
+  for (std::size_t i = 0; i < training.size(); ++i) {
+    if (updates[i] == JobRun::Update::stop) failed.push_back(training[i]);
+    if (updates[i] == JobRun::Update::restore) returning.push_back(training[i]);
+  }
+  if (!failed.empty()) fail_together(failed);
+  if (!returning.empty()) {
+    // The others wait for those that go back, and what they have must outlive that.
+    save([&](const JobRun& run) { return std::ranges::find(returning, &run) == returning.end(); });
+    for (JobRun* run : returning) run->go_back();
+  }
+  if (going && std::ranges::any_of(decisions.subspan(1), [](double due) { return due > 0; }))
+    save([&](const JobRun& run) {
+      const auto i = std::ranges::find(training, &run) - training.begin();
+      return i < std::ssize(training) && decisions[static_cast<std::size_t>(i) + 1] > 0;
+    });
   report();
-  return !stop;
+  return going;
 }
 
-void Trainer::Impl::checkpoint() {
-  context.beat("checkpoint");
-  for (const auto& run : active) run->checkpoint();
-  since_checkpoint.restart();
+// Saves the jobs for which the root's `due` is true. Collective over the group. Throws
+// CollectiveError where one of them is not finite; it is not saved, the others are.
+void Trainer::Impl::save(const std::function<bool(const JobRun&)>& due) {
+  std::string complaint;
+  const std::string who = on_root(context.group, [&] {
+    std::string marks;
+    for (const auto& run : runs) {
+      marks += due(*run) ? 's' : '-';
+      if (marks.back() == '-') continue;
+      const std::string bad = run->not_finite();
+      if (!bad.empty()) marks.back() = 'x';
+      complaint += (complaint.empty() || bad.empty() ? "" : "\n") + bad;
+    }
+    return marks;
+  });
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (who[i] != 's') continue;
+    context.beat("checkpoint");
+    runs[i]->checkpoint();
+  }
+  if (who.find('x') != std::string::npos) throw CollectiveError(complaint);
+}
+
+void Trainer::Impl::save_all() {
+  save([](const JobRun&) { return true; });
 }
 
 void Trainer::Impl::report() {
   if (!root()) return;
   const bool redraw = log::ProgressLine::interactive() && context.world.rank() == 0;
-  if (redraw && since_log.seconds() > 0.2) {
-    line.show(active.front()->progress_text() +
-              (active.size() > 1 ? fmt::format(" (+{} jobs)", active.size() - 1) : ""));
-    since_log.restart();
-  } else if (!redraw && since_log.seconds() > options().log_seconds) {
-    for (const auto& run : active) log::info("{}", run->progress_text());
-    since_log.restart();
+  if (redraw && since_draw.seconds() > 0.2) {
+    line.show(training.front()->progress_text() +
+              (training.size() > 1 ? fmt::format(" (+{} jobs)", training.size() - 1) : ""));
+    since_draw.restart();
   }
+  if (!redraw)
+    for (JobRun* run : training)
+      if (run->log_due()) log::info("{}", run->progress_text());
   if (since_status.seconds() > 10.0) {
-    for (const auto& run : active) run->write_status("training");
+    for (const JobRun* run : training) run->write_status("training");
     since_status.restart();
   }
 }
 
-Trainer::Trainer(std::vector<Task> pack, DataOptions data, TrainContext context) {
+void Trainer::Impl::stop() {
+  if (root()) context.world.tell_stop();
+  save_all();
+  for (const auto& run : runs) run->write_status("stopped");
+}
+
+Trainer::Trainer(std::vector<Task> pack, TrainContext context) {
   require_shared_batches(pack);
-  impl_ = std::make_unique<Impl>(pack, std::move(data), std::move(context));
+  impl_ = std::make_unique<Impl>(pack, std::move(context));
 }
 
 Trainer::~Trainer() = default;
 
-PackResult Trainer::run() {
+Outcome Trainer::run() {
   Impl& t = *impl_;
   t.restore();
-  for (const auto& run : t.active) run->write_status("training");
-  // A job that may have to restore needs something to restore from its first step on.
-  if (t.active.front()->step() == 0 && std::ranges::any_of(t.active, [](const auto& run) {
-        return run->task().options.non_finite == NonFinite::restore;
-      }))
-    t.checkpoint();
   bool going = t.evaluate_start();
+  // A job that may have to restore needs something to restore from its first step on.
+  t.save([](const JobRun& run) {
+    return run.step() == 0 && run.task().options.non_finite == NonFinite::restore;
+  });
   while (going) {
     going = t.settle();
-    if (!going || t.active.empty()) break;
+    if (!going || t.runs.empty()) break;
+    t.gather();
     going = t.train_step();
-    if (t.active.empty()) break;
   }
   t.line.done();
-  if (going || t.active.empty())
-    return {going ? Outcome::finished : Outcome::stopped, std::move(t.left)};
-  t.checkpoint();
-  for (const auto& run : t.active) run->write_status("stopped");
-  if (t.root()) t.context.world.tell_stop();
-  return {Outcome::stopped, std::move(t.left)};
+  if (going) return Outcome::finished;
+  t.stop();
+  return Outcome::stopped;
 }
 
 }  // namespace m2mkd

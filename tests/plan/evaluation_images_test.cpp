@@ -4,8 +4,8 @@
 
 #include <fstream>
 
+#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/gates.hpp>
-#include <m2mkd/plan/on_root.hpp>
 
 #include "data/packed.hpp"
 #include "plan/check_run.hpp"

@@ -29,16 +29,15 @@ TEST_F(CheckpointTest, TheTwoNewestAreKept) {
   EXPECT_EQ(folder_.path(100).filename(), "step-0000000100.h5");
   EXPECT_FALSE(std::filesystem::exists(folder_.path(5)));
   const auto back = folder_.load(100);
-  ASSERT_TRUE(back);
-  EXPECT_EQ(integer_attribute(back->attributes, "step"), 100);
-  EXPECT_TRUE(at::equal(back->tensors[0].second, state(100).tensors[0].second));
+  EXPECT_EQ(integer_attribute(back.attributes, "step"), 100);
+  EXPECT_TRUE(at::equal(back.tensors[0].second, state(100).tensors[0].second));
 }
 
 TEST_F(CheckpointTest, SavingAStepAgainReplacesIt) {
   folder_.save(5, state(5));
   folder_.save(5, state(6));
   EXPECT_THAT(folder_.steps(), ElementsAre(5));
-  EXPECT_EQ(integer_attribute(folder_.load(5)->attributes, "step"), 6);
+  EXPECT_EQ(integer_attribute(folder_.load(5).attributes, "step"), 6);
 }
 
 TEST_F(CheckpointTest, LeftoversAreIgnoredAndCleared) {
@@ -51,24 +50,39 @@ TEST_F(CheckpointTest, LeftoversAreIgnoredAndCleared) {
   EXPECT_TRUE(std::filesystem::exists(at("checkpoints/distill.0/step-000000000x.h5")));
 }
 
-TEST_F(CheckpointTest, ADamagedNewestFallsBackToTheOneBefore) {
+TEST_F(CheckpointTest, ADamagedOneIsNotUsedAndCanBeSetAside) {
   for (const auto step : {5, 6}) folder_.save(step, state(step));
   std::filesystem::resize_file(folder_.path(6), 3000);
-  EXPECT_FALSE(folder_.load(6));
-  EXPECT_TRUE(folder_.load(5));
-  EXPECT_FALSE(folder_.load(7)) << "there is no such step";
+  EXPECT_THROW(folder_.load(6), Error);
+  EXPECT_NO_THROW(folder_.load(5));
+  EXPECT_THROW(folder_.load(7), Error) << "there is no such step";
+  folder_.set_aside(6);
+  EXPECT_THAT(folder_.steps(), ElementsAre(5));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path(6).string() + ".unusable"));
 }
 
 TEST_F(CheckpointTest, ProgressThatWasDamagedIsNotUsed) {
   folder_.save(5, state(5));
   damage(folder_.path(5), "texts of step 5");
-  EXPECT_FALSE(folder_.load(5));
+  EXPECT_THROW(folder_.load(5), Error);
 }
 
-TEST_F(CheckpointTest, StepsOfALeftHistoryAreRemoved) {
+TEST_F(CheckpointTest, ValuesThatAreNotFiniteAreNotUsed) {
+  auto broken = state(5);
+  broken.tensors.emplace_back("progress/epochs/acc1", at::full({2}, NAN));
+  folder_.save(5, broken);
+  EXPECT_NO_THROW(folder_.load(5)) << "an accuracy that was not measured";
+  broken.tensors.emplace_back("optimizer/norm.bias/exp_avg_sq", at::full({2}, INFINITY));
+  folder_.save(6, broken);
+  EXPECT_THAT([&] { folder_.load(6); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr(
+                  "optimizer/norm.bias/exp_avg_sq has 2 of 2 values that are not finite")));
+}
+
+TEST_F(CheckpointTest, LaterStepsAreNeverRemoved) {
   for (const auto step : {10, 20}) folder_.save(step, state(step));
-  folder_.save(15, state(15));  // after restoring step 10
-  EXPECT_THAT(folder_.steps(), ElementsAre(15, 10));
+  for (const auto step : {12, 14, 16}) folder_.save(step, state(step));
+  EXPECT_THAT(folder_.steps(), ElementsAre(20, 16, 14));
 }
 
 TEST_F(CheckpointTest, RemoveTakesTheFolderAway) {

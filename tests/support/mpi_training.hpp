@@ -32,10 +32,10 @@ class MpiTraining : public testing::Test {
   std::filesystem::path run(const std::string& name) const { return folder_ / name; }
 
   /// Trains on the first `ranks` ranks, on a communicator of its own; the others wait.
-  PackResult train_on(
+  Outcome train_on(
       int ranks, const std::vector<Task>& pack, Beat beat = [](const std::string&) {}) const {
     const Communicator group = world().split(world().rank() < ranks ? 0 : -1);
-    PackResult result;
+    Outcome result{};
     if (world().rank() < ranks) result = train(pack, data(), group, std::move(beat));
     world().barrier();
     return result;

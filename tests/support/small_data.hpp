@@ -22,8 +22,11 @@ inline std::filesystem::path make_folder() {
   return ::mkdtemp(pattern.data());
 }
 
+inline constexpr std::int64_t kEveryImage = -2;
+
 /// Image i is of class i % 4, whose stripes are brighter than the noise. Bytes; or, with a
-/// `broken` image (one NaN in it, if there is such an image), tensors: bytes cannot be broken.
+/// `broken` image (one NaN in it, if there is such an image; or in every image), tensors: bytes
+/// cannot be broken.
 inline void write_small_images(const std::filesystem::path& path, const std::string& split,
                                std::int64_t count, std::int64_t broken = -1) {
   ImageFileInfo info;
@@ -33,7 +36,7 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
   info.channels = 1;
   info.height = info.width = 8;
   info.classes = {"a", "b", "c", "d"};
-  if (broken >= 0) info.form = ImageForm::tensor;
+  if (broken != -1) info.form = ImageForm::tensor;
   ImageFileWriter writer(path, info);
   std::vector<std::uint8_t> bytes(64);
   std::vector<float> floats(64);
@@ -46,7 +49,7 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
                                            random.below(160));
       floats[k] = (static_cast<float>(bytes[k]) - 100.0F) / 50.0F;
     }
-    if (i == broken) floats[9] = std::numeric_limits<float>::quiet_NaN();
+    if (i == broken || broken == kEveryImage) floats[9] = std::numeric_limits<float>::quiet_NaN();
     writer.add(info.form == ImageForm::tensor ? std::as_bytes(std::span(floats))
                                               : std::as_bytes(std::span(bytes)),
                static_cast<std::int32_t>(i % 4));

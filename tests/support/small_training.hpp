@@ -100,13 +100,14 @@ inline std::vector<Task> distill_tasks(const TrainOptions& options,
 
 using Beat = std::function<void(const std::string& what)>;
 
-inline PackResult train(
+inline Outcome train(
     std::vector<Task> pack, const DataOptions& data, const Communicator& group = {},
     Beat beat = [](const std::string&) {}) {
   TrainContext context;
   context.world = context.group = group;
   context.beat = std::move(beat);
-  return Trainer(std::move(pack), data, context).run();
+  for (auto& task : pack) task.data = data;
+  return Trainer(std::move(pack), context).run();
 }
 
 inline NamedTensors module_tensors(const std::filesystem::path& run, const std::string& job) {

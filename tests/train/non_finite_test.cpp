@@ -1,5 +1,7 @@
 // One image holds a NaN: every step that meets it has a loss that is not finite.
 
+#include <m2mkd/store/checkpoint.hpp>
+
 #include "train/serial_training.hpp"
 
 namespace m2mkd {
@@ -58,9 +60,9 @@ TEST_F(NonFiniteLoss, OrIsSkippedAndTrainingGoesOn) {
     EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
 }
 
-// The job that restores leaves its pack, and comes to what skipping gives, alone; the other one
-// does not notice. Without any checkpoint in time it begins anew.
-TEST_F(NonFiniteLoss, OrTheJobRestoresAndFinishesAlone) {
+// The job that restores comes to what skipping gives; the other one of its pack waits for it and
+// comes to what it would have come to. Without any checkpoint in time it begins anew.
+TEST_F(NonFiniteLoss, OrTheJobRestoresWhileTheOthersWait) {
   train_skipping();
   for (const double seconds : {0.0, 300.0}) {
     const std::string name = "restore " + std::to_string(seconds);
@@ -68,17 +70,85 @@ TEST_F(NonFiniteLoss, OrTheJobRestoresAndFinishesAlone) {
     std::vector pack{task(networks, 0, NonFinite::restore, name),
                      task(networks, 1, NonFinite::skip, name)};
     for (auto& t : pack) t.options.checkpoint_seconds = seconds;
-    auto left = train(pack, broken()).left;
-    ASSERT_EQ(left.size(), 1u);
-    EXPECT_EQ(left[0].name, "distill.0");
-    EXPECT_EQ(left[0].skip_steps, std::vector<std::int64_t>{3});
-    EXPECT_THAT(differences(run(name), run("skip"), "distill.1"), IsEmpty());
-    left = train(left, broken()).left;  // the second epoch meets the image again
-    ASSERT_EQ(left.size(), 1u);
-    EXPECT_EQ(left[0].skip_steps, (std::vector<std::int64_t>{3, 9}));
-    EXPECT_THAT(train(left, broken()).left, IsEmpty());
-    EXPECT_THAT(differences(run(name), run("skip"), "distill.0"), IsEmpty());
+    EXPECT_EQ(train(pack, broken()), Outcome::finished);
+    for (const auto* job : {"distill.0", "distill.1"})
+      EXPECT_THAT(differences(run(name), run("skip"), job), IsEmpty()) << name;
+    const auto a = read_attributes(run(name) / "modules" / "distill.0.h5"),
+               b = read_attributes(run(name) / "modules" / "distill.1.h5");
+    EXPECT_EQ(integer_attribute(a, "restores"), 2) << "the second epoch meets the image again";
+    EXPECT_EQ(integer_attribute(a, "skipped_steps"), 2);
+    EXPECT_EQ(integer_attribute(b, "restores"), 0);
+    EXPECT_EQ(integer_attribute(b, "skipped_steps"), 2);
   }
+}
+
+// What is left out after a restore is part of the checkpoint: a stop right behind it does not lose
+// it, and counts once.
+TEST_F(NonFiniteLoss, WhatIsLeftOutSurvivesAStop) {
+  train_skipping();
+  std::size_t steps = 0;
+  const auto pack = [&] {
+    auto one = task(Networks(), 0, NonFinite::restore, "stopped");
+    one.options.checkpoint_seconds = 300;
+    return std::vector{one};
+  };
+  train(pack(), broken(), {}, [&](const std::string& what) {
+    if (what == "training step" && ++steps == 5) stop::request();  // the first after the return
+  });
+  stop::clear();
+  steps = 0;
+  train(pack(), broken(), {},
+        [&](const std::string& what) { steps += what == "training step" ? 1 : 0; });
+  EXPECT_THAT(differences(run("stopped"), run("skip"), "distill.0"), IsEmpty());
+  EXPECT_EQ(
+      integer_attribute(read_attributes(run("stopped") / "modules" / "distill.0.h5"), "restores"),
+      2);
+}
+
+// Bounds: in a row, and in all.
+TEST_F(NonFiniteLoss, IsNotSkippedForEver) {
+  for (const auto policy : {NonFinite::skip, NonFinite::restore}) {
+    auto few = task(Networks(), 0, policy, "few");
+    few.options.non_finite_share = 0.1;  // of 12 steps: one
+    EXPECT_THAT(
+        [&] { train({few}, broken()); },
+        testing::ThrowsMessage<Error>(AllOf(HasSubstr("distill.0"), HasSubstr("2 of 12 steps"),
+                                            HasSubstr("non_finite_share"), HasSubstr("step 9"))));
+    std::filesystem::remove_all(run("few"));
+  }
+  DataOptions data = broken();
+  write_small_images(folder_ / "all.h5", "train", 96, kEveryImage);
+  data.train = folder_ / "all.h5";
+  for (const auto policy : {NonFinite::skip, NonFinite::restore}) {
+    auto row = task(Networks(), 0, policy, "row");
+    row.options.non_finite_row = 3;
+    row.options.non_finite_share = 1;
+    EXPECT_THAT(
+        [&] { train({row}, data); },
+        testing::ThrowsMessage<Error>(AllOf(HasSubstr("4 steps in a row"),
+                                            HasSubstr("non_finite_row"), HasSubstr("step 3"))));
+    EXPECT_FALSE(std::filesystem::exists(row.module_file));
+    std::filesystem::remove_all(run("row"));
+  }
+}
+
+// A job that must stop saves what is good of all jobs of its pack, and says so.
+TEST_F(NonFiniteLoss, StopsAfterSavingWhatIsGood) {
+  const Networks networks;
+  const std::vector pack{task(networks, 0, NonFinite::skip, "saved"),
+                         task(networks, 1, NonFinite::stop, "saved")};
+  EXPECT_THAT([&] { train(pack, broken()); },
+              testing::ThrowsMessage<Error>(HasSubstr("newest good checkpoint is that of step 3")));
+  EXPECT_THAT(CheckpointFolder(pack[0].checkpoints).steps(), testing::ElementsAre(4));
+  EXPECT_THAT(CheckpointFolder(pack[1].checkpoints).steps(), testing::ElementsAre(3));
+  // Skipping is no other training: both go on from there, the second one catches up.
+  train_skipping();
+  std::size_t steps = 0;
+  train({task(networks, 0, NonFinite::skip, "saved"), task(networks, 1, NonFinite::skip, "saved")},
+        broken(), {}, [&](const std::string& what) { steps += what == "training step" ? 1 : 0; });
+  EXPECT_EQ(steps, 9U);
+  for (const auto* job : {"distill.0", "distill.1"})
+    EXPECT_THAT(differences(run("saved"), run("skip"), job), IsEmpty());
 }
 
 }  // namespace

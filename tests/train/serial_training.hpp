@@ -30,7 +30,7 @@ class SerialTraining : public testing::Test {
   DataOptions data() const { return small_data(folder_); }
 
   /// Trains until beat number `k` (from 0) asks for a stop.
-  PackResult train_until(std::size_t k, std::vector<Task> pack) const {
+  Outcome train_until(std::size_t k, std::vector<Task> pack) const {
     std::size_t beats = 0;
     auto result = train(std::move(pack), data(), {}, [&](const std::string&) {
       if (beats++ == k) stop::request();

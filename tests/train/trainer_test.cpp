@@ -75,8 +75,8 @@ TEST_F(Training, StoppedAtAnyBeatEndsAsIfItHadNot) {
   ASSERT_GT(beats, 15u);
   for (std::size_t k = 0; k < beats; ++k) {
     const std::string name = "stopped at beat " + std::to_string(k);
-    EXPECT_EQ(train_until(k, tasks(name, 1)).outcome, Outcome::stopped) << name;
-    EXPECT_EQ(train(tasks(name, 1), data()).outcome, Outcome::finished) << name;
+    EXPECT_EQ(train_until(k, tasks(name, 1)), Outcome::stopped) << name;
+    EXPECT_EQ(train(tasks(name, 1), data()), Outcome::finished) << name;
     expect_same(name, "whole");
   }
 }
@@ -121,7 +121,7 @@ TEST_F(Training, MaxStepsKeepsTheCheckpointAndGoesOnLater) {
   for (const std::int64_t steps : {6, 12}) {
     auto pack = tasks("at an epoch's end");
     for (auto& task : pack) task.options.max_steps = steps;
-    EXPECT_EQ(train(pack, data()).outcome, Outcome::finished);
+    EXPECT_EQ(train(pack, data()), Outcome::finished);
     EXPECT_EQ(std::filesystem::exists(pack[0].checkpoints), steps == 6);
     EXPECT_EQ(integer_attribute(read_attributes(pack[0].module_file), "steps"), steps);
   }

@@ -2,7 +2,6 @@
 // Checkpoints of one job: a folder of `step-<10 digits>.h5` files, of which the two newest are
 // kept.
 
-#include <optional>
 #include <vector>
 
 #include <m2mkd/store/tensor_file.hpp>
@@ -13,14 +12,17 @@ class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  /// Publishes the state of `step`, then removes all but the two newest, and those of later steps:
-  /// they are damaged or belong to a history that was left when an earlier step was restored.
+  /// Publishes the state of `step`, then removes all but the two newest up to it. Later steps stay:
+  /// nobody has shown that they are of no use.
   void save(std::int64_t step, const TensorFile& state) const;
   /// Steps for which a file exists, newest first. Leftover temporary files are ignored.
   std::vector<std::int64_t> steps() const;
-  /// The state of `step`; nothing (and a warning with the reason) if the file is damaged or
-  /// missing.
-  std::optional<TensorFile> load(std::int64_t step) const;
+  /// The state of `step`. Throws Error with the reason where the file is damaged, missing, or holds
+  /// values that are not finite.
+  TensorFile load(std::int64_t step) const;
+  /// Renames the file of `step`, which cannot be used, so that it is no checkpoint any more and its
+  /// bytes stay until the folder goes.
+  void set_aside(std::int64_t step) const;
   /// Removes the folder and what is in it.
   void remove() const;
   std::filesystem::path path(std::int64_t step) const;

@@ -60,12 +60,16 @@ Attributes read_attributes(const std::filesystem::path& path);
 /// The list of tensors without their data.
 std::vector<TensorInfo> list_tensors(const std::filesystem::path& path);
 
-/// Reads everything and compares all digests; returns the damages found, empty when the file is
-/// sound.
+/// Reads everything, compares all digests, and looks for values of a network or an optimizer that
+/// are not finite; returns the damages found, empty when the file is sound.
 std::vector<std::string> verify_tensor_file(const std::filesystem::path& path);
 
 /// The digest that a file of exactly these tensors has, without writing one.
 std::string tensors_digest(const NamedTensors& tensors);
+
+/// "stages/0/norm.weight has 3 of 64 values that are not finite, the first at 7"; empty where all
+/// are.
+std::string first_not_finite(const NamedTensors& tensors);
 
 /// Typed access; throws Error naming the attribute when absent or of another type. An integer is
 /// also a number.

@@ -110,6 +110,8 @@ struct TrainOptions {
                                                 ///< depth (incubation), the module's (distillation)
   Precision precision = Precision::fp32;
   NonFinite non_finite = NonFinite::stop;
+  std::int64_t non_finite_row = 10;  ///< most steps in a row that are skipped
+  double non_finite_share = 0.2;     ///< most of all steps that are skipped; one always may be
   // The following do not change the trajectory and are not part of a job's identity.
   std::int64_t max_steps = 0;  ///< stop here even if the schedule goes on; 0: at its end
   std::int64_t forward_micro_batches =

@@ -26,11 +26,11 @@ struct Task {
       trained;  ///< stages that train; only these (and trained shared tensors) are published
   std::vector<Chain> teachers;  ///< frozen, whole chains over the same images
   TrainOptions options;
+  DataOptions data;
   std::uint64_t seed = 0;
   double flops_per_image = 1;      ///< training FLOPs, for the job's share of a pack's seconds
   bool evaluate_start = false;     ///< accuracy before any step (an assembled student)
   bool evaluate_teachers = false;  ///< accuracy of each teacher before any step
-  std::vector<std::int64_t> skip_steps;  ///< steps whose update is left out (after a restore)
   std::filesystem::path module_file, checkpoints, metrics_file, status_file;
   Attributes provenance;  ///< written into every file of the job; holds `identity`
 };
@@ -50,20 +50,18 @@ LoaderOptions loader_options(const TrainOptions& options, std::uint64_t seed,
 
 enum class Outcome { finished, stopped };
 
-struct PackResult {
-  Outcome outcome = Outcome::finished;
-  std::vector<Task> left;  ///< jobs that must go on alone (restored after a non-finite loss)
-};
-
 class Trainer {
  public:
-  /// All tasks have the same batch, micro-batch, precision, data and seed (throws std::logic_error
-  /// otherwise).
-  Trainer(std::vector<Task> pack, DataOptions data, TrainContext context);
+  /// All tasks have the same batches: data, batch, micro-batch, forwards, precision and seed
+  /// (throws std::logic_error otherwise, naming the jobs and the setting). Everything else,
+  /// evaluation, checkpoint and log times included, is each task's own.
+  Trainer(std::vector<Task> pack, TrainContext context);
   ~Trainer();
-  /// Restores the newest step that all jobs hold, trains, evaluates, publishes the module files. On
-  /// a stop request saves checkpoints and returns Outcome::stopped.
-  PackResult run();
+  /// Restores every job's newest step, trains, evaluates, publishes the module files. Jobs at
+  /// different steps: those at the least one train, the others wait, saved. On a stop request saves
+  /// checkpoints and returns Outcome::stopped. Throws CollectiveError, after saving what is good,
+  /// where a loss, a gradient, a network or an optimizer is not finite and must not be.
+  Outcome run();
 
  private:
   struct Impl;

@@ -1,4 +1,4 @@
-#include <m2mkd/plan/on_root.hpp>
+#include <m2mkd/comm/on_root.hpp>
 
 namespace m2mkd {
 
