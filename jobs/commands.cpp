@@ -10,7 +10,10 @@ const std::vector<Command>& commands() {
        "distill.2] [--section.key VALUE]\n\n"
        "Runs the jobs of all methods in waves, ranks divided into groups, and prints the "
        "comparison table. The same command\n"
-       "continues after a stop. USR1 stops at the next step with checkpoints saved (exit 75).\n\n"
+       "continues after a stop. USR1 stops at the next step with checkpoints saved (exit 75). A "
+       "run.dir that holds foreign files\n"
+       "under a run's names, or lies in or around another run's, is refused; nothing in it changes "
+       "where a start is refused.\n\n"
        "  --print-config    the resolved configuration, and nothing else\n"
        "  --run.redo        train jobs anew whose settings changed\n"
        "  --run.extend      go on with finished jobs whose schedule became longer\n",

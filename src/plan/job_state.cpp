@@ -1,11 +1,15 @@
 #include "job_state.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/data/sampler.hpp>
+#include <m2mkd/nn/weights.hpp>
 #include <m2mkd/store/checkpoint.hpp>
+#include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 namespace m2mkd {
@@ -38,16 +42,9 @@ void forget(const Job& job, const RunFolder& folder) {
   fs::remove(folder.metrics(job.name));
 }
 
-// Leftovers of other settings: prolonged, removed, or refused.
-void settle_difference(const Job& job, const RunFolder& folder,
-                       const std::vector<std::string>& differences, const RunOptions& run,
-                       const std::string& what) {
-  if (run.redo) {
-    log::warn("{}: {} was made by other settings and is trained anew (run.redo):{}", job.name, what,
-              list(differences));
-    forget(job, folder);
-    return;
-  }
+// Leftovers of other settings.
+[[noreturn]] void refuse(const Job& job, const RunFolder& folder,
+                         const std::vector<std::string>& differences, const std::string& what) {
   throw Error(
       fmt::format(
           "{}: {} in {} was made by other settings:{}\nUse --run.redo to train it (and what "
@@ -58,19 +55,22 @@ void settle_difference(const Job& job, const RunFolder& folder,
       ExitCode::usage);
 }
 
-// The finished job becomes a checkpoint at its last step, so that the longer schedule goes on from
-// there. Its optimizer moments are kept only in checkpoints, so they start from zero.
+// A longer schedule goes on from the last step's checkpoint, which alone has the optimizer's state.
+void require_kept(const Job& job, const RunFolder& folder, std::int64_t steps) {
+  const auto kept = CheckpointFolder(folder.checkpoints(job.name)).steps();
+  if (std::ranges::count(kept, steps) > 0) return;
+  fail(
+      "{}: cannot go on with it: it was finished without a checkpoint [its optimizer state is "
+      "gone]. Set train.keep_checkpoints = "
+      "true before the first run, or train it anew with --run.redo",
+      job.name);
+}
+
+// The last step's checkpoint becomes one of the job with the longer schedule.
 void prolong(const Job& job, const RunFolder& folder, const std::string& identity) {
   const TensorFile module = read_tensor_file(folder.module(job.name));
   const CheckpointFolder checkpoints(folder.checkpoints(job.name));
   const std::int64_t steps = integer_attribute(module.attributes, "steps");
-  const auto steps_kept = checkpoints.steps();
-  if (std::ranges::count(steps_kept, steps) == 0)
-    fail(
-        "{}: cannot go on with it: it was finished without a checkpoint [its optimizer state is "
-        "gone]. Set train.keep_checkpoints = "
-        "true before the first run, or train it anew with --run.redo",
-        job.name);
   TensorFile state = checkpoints.load(steps);
   state.attributes["identity"] = identity;
   const auto before = module.attributes.find("extended_from");
@@ -89,46 +89,117 @@ std::int64_t wanted_steps(const Job& job) {
   return job.train.max_steps > 0 ? std::min(all, job.train.max_steps) : all;
 }
 
-bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests,
-                 const RunOptions& run) {
+namespace {
+
+enum class Next { nothing, train, redo, extend };
+
+struct Judged {
+  Next next = Next::train;
+  std::string what;  ///< redo: of which file
+  std::vector<std::string> differences;
+};
+
+// What differs from what the files say; a parent that is not known yet makes no difference.
+std::vector<std::string> known_differences(const std::string& before, const std::string& now) {
+  auto differences = identity_differences(before, now);
+  std::erase_if(differences, [](const std::string& line) {
+    return line.starts_with("digest.") && line.ends_with(" -> unknown");
+  });
+  return differences;
+}
+
+// The newest checkpoint's identity; nothing where there is none, or it is damaged.
+std::optional<std::string> checkpoint_identity(const Job& job, const RunFolder& folder) {
+  const CheckpointFolder checkpoints(folder.checkpoints(job.name));
+  const auto steps = checkpoints.steps();
+  if (steps.empty()) return std::nullopt;
+  try {
+    return identity_of(checkpoints.path(steps.front()));
+  } catch (const Error& error) {
+    log::warn("{}: {}", job.name, error.what());  // the older one is used
+    return std::nullopt;
+  }
+}
+
+// Reads only. Throws what refuses.
+Judged judge(const Job& job, const RunFolder& folder, const Digests& digests,
+             const RunOptions& run) {
   const std::string identity = full_identity(job, digests);
+  const auto settled = [&](const std::string& before, const std::string& what) {
+    Judged judged{Next::redo, what, known_differences(before, identity)};
+    if (!judged.differences.empty() && !run.redo) refuse(job, folder, judged.differences, what);
+    return judged;
+  };
   const fs::path module = folder.module(job.name);
   if (fs::exists(module)) {
     const Attributes attributes = read_attributes(module);
-    const auto differences = identity_differences(text_attribute(attributes, "identity"), identity);
-    if (differences.empty()) {
+    const auto before = text_attribute(attributes, "identity");
+    const auto differences = known_differences(before, identity);
+    if (differences.empty())
+      return {
+          integer_attribute(attributes, "steps") >= wanted_steps(job) ? Next::nothing : Next::train,
+          "",
+          {}};
+    if (run.extend && only_epochs_differ(differences)) {
+      const auto going = checkpoint_identity(job, folder);  // prolonged before, then stopped
+      const bool prolonged = going && known_differences(*going, identity).empty();
+      if (!prolonged) require_kept(job, folder, integer_attribute(attributes, "steps"));
+      return {prolonged ? Next::train : Next::extend, "", {}};
+    }
+    return settled(before, "the finished module file");
+  }
+  if (const auto found = checkpoint_identity(job, folder))
+    if (auto judged = settled(*found, "the checkpoint"); !judged.differences.empty()) return judged;
+  return {};
+}
+
+}  // namespace
+
+bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests,
+                 const RunOptions& run) {
+  const Judged judged = judge(job, folder, digests, run);
+  switch (judged.next) {
+    case Next::nothing: {
+      const fs::path module = folder.module(job.name);
       if (const auto damages = verify_tensor_file(module); !damages.empty())
         fail("{} is damaged: {}. Remove it to train {} anew", module.string(), damages.front(),
              job.name);
-      return integer_attribute(attributes, "steps") >= wanted_steps(job);
+      complete(read_attributes(module), folder.checkpoints(job.name), folder.status(job.name));
+      return true;
     }
-    if (run.extend && only_epochs_differ(differences)) {
-      prolong(job, folder, identity);
+    case Next::redo:
+      log::warn("{}: {} was made by other settings and is trained anew (run.redo):{}", job.name,
+                judged.what, list(judged.differences));
+      forget(job, folder);
       return false;
-    }
-    settle_difference(job, folder, differences, run, "the finished module file");
-  }
-  const CheckpointFolder checkpoints(folder.checkpoints(job.name));
-  if (const auto steps = checkpoints.steps(); !steps.empty()) {
-    std::string found;
-    try {
-      found = identity_of(checkpoints.path(steps.front()));
-    } catch (const Error& error) {
-      log::warn("{}: {}", job.name,
-                error.what());  // a damaged newest checkpoint: the older one is used
+    case Next::extend:
+      prolong(job, folder, full_identity(job, digests));
       return false;
-    }
-    if (const auto differences = identity_differences(found, identity); !differences.empty())
-      settle_difference(job, folder, differences, run, "the checkpoint");
+    case Next::train:
+      break;
   }
   return false;
 }
 
-void remove_leftovers(const RunFolder& folder) {
-  if (!fs::exists(folder.dir)) return;
-  for (const auto& entry : fs::recursive_directory_iterator(folder.dir))
-    if (entry.path().filename().string().find(".tmp.") != std::string::npos)
-      fs::remove(entry.path());
+bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,
+                  const RunOptions& run, Digests& given) {
+  Digests known;
+  std::set<std::string> open;
+  for (const Job* job : jobs) {
+    for (const auto& source : sources(*job)) {
+      const auto key = digest_key(source);
+      if (open.contains(source.job) || known.contains(key)) continue;
+      const auto path = folder.file(source);
+      if (!fs::exists(path))
+        fail("{} needs {}, which is not there [{}]", job->name, path.string(),
+             source.job.empty() ? "a given file"
+                                : "job " + source.job + " has not finished: run it first");
+      known[key] = weights_digest(path);
+      if (source.job.empty()) given[key] = known[key];
+    }
+    if (judge(*job, folder, known, run).next != Next::nothing) open.insert(job->name);
+  }
+  return !open.empty();
 }
 
 std::string progress_fingerprint(const JobList& jobs, const RunFolder& folder) {

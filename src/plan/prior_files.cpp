@@ -42,42 +42,57 @@ bool has_prior(const Job& job) {
   return job.model.model == ModelName::nac && !job.spliced();
 }
 
-FittedPrior fitted_prior(const Job& job, const RunFolder& folder) {
-  const auto path = file_of(job, folder);
-  if (std::filesystem::exists(path)) {
-    const TensorFile file = read_tensor_file(path);
-    return {file.tensors.at(0).second.to(at::kBool), file.tensors.at(1).second};
-  }
-  const auto& n = job.model.nac;
+namespace {
+
+struct Fit {
   FittedPrior prior;
-  prior.graph = draw_graph(n.prior, n.mediator_latents, job.seed);
-  prior.signatures = fit_signatures(n.prior, prior.graph, n.signature_width, job.seed);
-  const GraphReport report = graph_report(n.prior, prior.graph, prior.signatures, n.truncation);
+  GraphReport report;
+};
+
+Fit fit(const Job& job) {
+  const auto& n = job.model.nac;
+  Fit made;
+  made.prior.graph = draw_graph(n.prior, n.mediator_latents, job.seed);
+  made.prior.signatures = fit_signatures(n.prior, made.prior.graph, n.signature_width, job.seed);
+  made.report = graph_report(n.prior, made.prior.graph, made.prior.signatures, n.truncation);
   log::info(
       "prior {} over {} mediators, seed {}: density {:.4f}; fitted: recall {:.3f}, false positives "
       "{:.4f}; active pairs {:.3f}, links per row {:.1f}",
-      enum_name(n.prior.prior), n.mediator_latents, job.seed, report.density, report.recall,
-      report.false_positives, report.active, report.links_per_row);
-  TensorFile file;
-  file.attributes["prior"] = content(job);
-  add_report(file.attributes, report);
-  file.tensors = {{"graph", prior.graph.to(at::kByte)}, {"signatures", prior.signatures}};
-  std::filesystem::create_directories(path.parent_path());
-  write_tensor_file(path, file);
-  return prior;
+      enum_name(n.prior.prior), n.mediator_latents, job.seed, made.report.density,
+      made.report.recall, made.report.false_positives, made.report.active,
+      made.report.links_per_row);
+  return made;
+}
+
+}  // namespace
+
+FittedPrior fitted_prior(const Job& job, const RunFolder& folder) {
+  const auto path = file_of(job, folder);
+  if (!std::filesystem::exists(path)) return fit(job).prior;
+  const TensorFile file = read_tensor_file(path);
+  return {file.tensors.at(0).second.to(at::kBool), file.tensors.at(1).second};
 }
 
 void fit_priors(const std::vector<const Job*>& jobs, const RunFolder& folder,
                 const Communicator& world) {
-  std::vector<const Job*> missing;
+  std::vector<const Job*> needed;
   for (const Job* job : jobs)
-    if (has_prior(*job) && std::ranges::none_of(missing, [&](const Job* other) {
+    if (has_prior(*job) && std::ranges::none_of(needed, [&](const Job* other) {
           return file_of(*job, folder) == file_of(*other, folder);
         }))
-      missing.push_back(job);
-  if (missing.empty()) return;
-  for (std::size_t i = 0; i < missing.size(); ++i)
-    if (static_cast<int>(i) % world.size() == world.rank()) fitted_prior(*missing[i], folder);
+      needed.push_back(job);
+  if (needed.empty()) return;
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    const auto path = file_of(*needed[i], folder);
+    if (static_cast<int>(i) % world.size() != world.rank() || std::filesystem::exists(path))
+      continue;
+    const auto [prior, report] = fit(*needed[i]);
+    TensorFile file;
+    file.attributes["prior"] = content(*needed[i]);
+    add_report(file.attributes, report);
+    file.tensors = {{"graph", prior.graph.to(at::kByte)}, {"signatures", prior.signatures}};
+    write_tensor_file(path, file);
+  }
   std::vector<double> done{1};
   world.sum(done);
 }

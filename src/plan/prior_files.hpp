@@ -14,10 +14,11 @@ struct FittedPrior {
   at::Tensor signatures;  ///< (n, S) fp32
 };
 
-/// From the run's file, where there is one; else drawn, fitted and written. For one rank.
+/// From the run's file, where there is one; else drawn and fitted, in memory. For one rank.
 FittedPrior fitted_prior(const Job& job, const RunFolder& folder);
 
-/// Fits what the jobs need and the run does not have, divided over the ranks. Collective.
+/// Fits and writes what the jobs need and the run does not have, divided over the ranks.
+/// Collective.
 void fit_priors(const std::vector<const Job*>& jobs, const RunFolder& folder,
                 const Communicator& world);
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
@@ -11,10 +10,12 @@
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/run.hpp>
 #include <m2mkd/plan/summary.hpp>
+#include <m2mkd/store/folder_lock.hpp>
 #include <m2mkd/store/table_file.hpp>
 
 #include "evaluation_images.hpp"
 #include "job_state.hpp"
+#include "own_folder.hpp"
 #include "plan_file.hpp"
 #include "start_table.hpp"
 #include "wave_run.hpp"
@@ -38,26 +39,14 @@ std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run
   return jobs;
 }
 
-void prepare_folder(const RunFolder& folder, const Config& config) {
-  for (const auto* sub : {"modules", "checkpoints", "metrics", "status"})
-    std::filesystem::create_directories(folder.dir / sub);
-  remove_leftovers(folder);
-  write_text_file(folder.dir / "config.ini", config.text());
-}
-
-// Digests of everything the jobs of a wave start from. A parent that is not finished is an error:
-// with run.jobs the user left it out.
-Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folder) {
-  Digests digests;
+// Digests of everything the jobs of a wave start from; those of given files are known.
+Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folder,
+                     const Digests& given) {
+  Digests digests = given;
   for (const Job* job : jobs)
     for (const auto& source : sources(*job)) {
-      const auto path = folder.file(source);
-      if (!std::filesystem::exists(path))
-        fail("{} needs {}, which is not there [{}]", job->name, path.string(),
-             source.job.empty() ? "a given file"
-                                : "job " + source.job + " has not finished: run it first");
       if (const auto key = digest_key(source); !digests.contains(key))
-        digests[key] = weights_digest(path);
+        digests[key] = weights_digest(folder.file(source));
     }
   return digests;
 }
@@ -91,15 +80,31 @@ ExitCode run(const Config& config, const Session& session) {
   Watchdog watchdog(config.run.watchdog_seconds);
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
-    std::filesystem::create_directories(folder.dir);
-    lock.emplace(
-        folder.dir);  // before anything in the folder is touched: another run may be at work
-    prepare_folder(folder, config);
+    require_own(folder);
+    lock.emplace(folder.dir, LockRules{.lost = [](const std::string& message) {
+                   log::error("{}", message);
+                   Session::abort(static_cast<int>(ExitCode::failed));
+                 }});
+    return std::string();
+  });
+
+  // Nothing in the folder changes before everything that can refuse this start has agreed.
+  const JobList list = make_jobs(config);
+  const auto jobs = selected_jobs(list, config.run);
+  Digests given;
+  const bool work_left =
+      !on_root(world, [&] {
+         return std::string(would_accept(jobs, folder, config.run, given) ? "open" : "");
+       }).empty();
+  if (work_left)
+    decode_evaluation_images(jobs, world, [&](const std::string& what) { watchdog.beat(what); });
+  on_root(world, [&] {
+    write_config(folder, config.text());
+    prepare_folders(folder);
     log::open_file(folder.dir / "run.log");
     return std::string();
   });
 
-  const JobList list = make_jobs(config);
   const auto waves = assign_waves(list, world.size(), config.machine);
   print_start_table(session, config, list);
   PlanFile plan(folder.dir / "plan.json", world.size());
@@ -108,7 +113,6 @@ ExitCode run(const Config& config, const Session& session) {
     print_plan(list, waves, world.size(), config.machine);
   }
 
-  bool images_looked_at = false;
   for (std::size_t w = 0; w < waves.size(); ++w) {
     const int number = static_cast<int>(w);
     // Rank 0 looks at the files and decides; the others are told the groups and the digests.
@@ -116,7 +120,7 @@ ExitCode run(const Config& config, const Session& session) {
       std::vector<const Job*> open, all;
       for (const auto& name : waves[w])
         if (const Job& job = list.find(name); selected(job, config.run)) all.push_back(&job);
-      const Digests digests = wave_digests(all, folder);
+      const Digests digests = wave_digests(all, folder, given);
       for (const Job* job : all) {
         if (!is_finished(*job, folder, digests, config.run)) open.push_back(job);
       }
@@ -127,9 +131,6 @@ ExitCode run(const Config& config, const Session& session) {
       log::info("wave {} of {}: all jobs are finished", w + 1, waves.size());
       continue;
     }
-    if (!std::exchange(images_looked_at, true))
-      decode_evaluation_images(selected_jobs(list, config.run), world,
-                               [&](const std::string& what) { watchdog.beat(what); });
     const WaveOrder order = wave_order_from_text(told);
     if (root) print_wave(order, number, static_cast<int>(waves.size()));
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {

@@ -3,6 +3,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/store/checkpoint.hpp>
+#include <m2mkd/store/leftovers.hpp>
 
 namespace m2mkd {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kKept = 2;
+const std::string kSetAside = ".unusable";
 
 /// Names in a folder; none when it does not exist.
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -63,10 +65,11 @@ void CheckpointFolder::save(std::int64_t step, const TensorFile& state) const {
   for (const auto existing : steps()) {
     if (existing <= step && ++kept > kKept) remove_file(path(existing));
   }
-  // What a killed program left behind; this one has just renamed its own.
-  for (const auto& name : names_in(folder_)) {
-    if (name.find(".h5.tmp.") != std::string::npos) remove_file(folder_ / name);
-  }
+  clear_leftovers();  // this program has just renamed its own
+}
+
+void CheckpointFolder::clear_leftovers() const {
+  remove_leftovers(folder_, [](const std::string& name) { return step_of(name).has_value(); });
 }
 
 TensorFile CheckpointFolder::load(std::int64_t step) const {
@@ -81,14 +84,19 @@ TensorFile CheckpointFolder::load(std::int64_t step) const {
 
 void CheckpointFolder::set_aside(std::int64_t step) const {
   std::error_code problem;
-  fs::rename(path(step), path(step).string() + ".unusable", problem);
+  fs::rename(path(step), path(step).string() + kSetAside, problem);
   if (problem) log::warn("cannot rename '{}': {}", path(step).string(), problem.message());
 }
 
 void CheckpointFolder::remove() const {
-  std::error_code problem;
-  fs::remove_all(folder_, problem);
-  if (problem) log::warn("cannot remove checkpoints '{}': {}", folder_.string(), problem.message());
+  clear_leftovers();
+  for (const auto& name : names_in(folder_)) {
+    const bool aside = name.ends_with(kSetAside);
+    if (step_of(aside ? name.substr(0, name.size() - kSetAside.size()) : name))
+      remove_file(folder_ / name);
+  }
+  std::error_code not_empty;  // somebody else's files stay, and the folder with them
+  fs::remove(folder_, not_empty);
 }
 
 }  // namespace m2mkd

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
@@ -12,30 +13,60 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/folder_lock.hpp>
 
 namespace m2mkd {
 namespace {
 
-/// Where the file system has no locks, a holder on another host is believed gone after this long
-/// without refresh().
-constexpr std::time_t kRecent = 600;
+namespace fs = std::filesystem;
 
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-/// What the holder wrote: "host pid time".
+/// Process ids mean the same within one boot and one process namespace.
+std::string kernel_name() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  std::error_code absent;
+  const auto space = fs::read_symlink("/proc/self/ns/pid", absent).string();
+  return (boot.empty() ? "unknown" : boot) + "/" + (absent ? "unknown" : space);
+}
+
+/// When a process began, in the kernel's ticks; empty where that is not told. Ids are used again.
+std::string start_of(long pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text, word;
+  std::getline(in, text);
+  const auto name_end = text.rfind(')');  // the name before it may hold anything
+  if (name_end == std::string::npos) return "";
+  std::istringstream fields(text.substr(name_end + 1));
+  for (int field = 3; field <= 22; ++field)
+    if (!(fields >> word)) return "";
+  return word;
+}
+
+std::string read_text(int descriptor) {
+  std::array<char, 1024> text{};
+  return ::pread(descriptor, text.data(), text.size() - 1, 0) > 0 ? text.data() : "";
+}
+
+/// What the holder wrote.
 struct Holder {
-  std::string host, since;
+  std::string host, since, kernel, start;
   long pid = 0;
 
-  explicit Holder(int descriptor) {
-    std::array<char, 512> text{};
-    if (::pread(descriptor, text.data(), text.size() - 1, 0) > 0) {
-      std::istringstream(text.data()) >> host >> pid >> since;
-    }
+  explicit Holder(const std::string& text) {
+    std::istringstream(text) >> host >> pid >> since >> kernel >> start;
+  }
+  /// Do process ids of the holder mean something here?
+  bool here() const {
+    return host == host_name() && (kernel.empty() || kernel == kernel_name());
+  }
+  bool lives() const {
+    if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno != EPERM) return false;
+    return start.empty() || start == start_of(pid);
   }
   std::string text() const {
     if (host.empty()) return "another program";
@@ -44,58 +75,112 @@ struct Holder {
 };
 
 /// Judges by the text alone, for file systems without locks.
-bool seems_held(int descriptor) {
-  const Holder holder(descriptor);
-  if (holder.host.empty() || holder.pid <= 0) return false;
-  if (holder.host == host_name()) {
-    return ::kill(static_cast<pid_t>(holder.pid), 0) == 0 || errno == EPERM;
-  }
+bool seems_held(int descriptor, const LockRules& rules) {
+  const Holder holder(read_text(descriptor));
+  if (holder.host.empty()) return false;
+  if (holder.here()) return holder.lives();
   struct stat status {};
-  return ::fstat(descriptor, &status) == 0 && std::time(nullptr) - status.st_mtime < kRecent;
+  return ::fstat(descriptor, &status) == 0 &&
+         std::time(nullptr) - status.st_mtime < rules.recent.count();
 }
 
-bool held(int descriptor) {
-  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+/// Takes the file system's lock. `by_text` tells that there is none, so that the text decides.
+bool held(int descriptor, const LockRules& rules, bool& by_text) {
+  by_text = !rules.flock;
+  while (!by_text && ::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
-    return errno == EWOULDBLOCK || seems_held(descriptor);
+    if (errno == EWOULDBLOCK) return true;
+    by_text = true;
   }
-  return false;
+  return by_text && seems_held(descriptor, rules);
 }
+
+bool write_text(int descriptor, const std::string& text) {
+  return ::ftruncate(descriptor, 0) == 0 &&
+         ::pwrite(descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
+
+/// Closes the file unless all goes well.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  operator int() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
 
 }  // namespace
 
-FolderLock::FolderLock(const std::filesystem::path& folder) : path_(folder / "lock") {
+FolderLock::FolderLock(const fs::path& folder, LockRules rules)
+    : path_(folder / "lock"), rules_(std::move(rules)) {
   std::error_code problem;
-  std::filesystem::create_directories(folder, problem);
+  fs::create_directories(folder, problem);
   if (problem) fail("cannot make folder '{}': {}", folder.string(), problem.message());
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail("cannot open lock '{}': {}", path_.string(), std::strerror(errno));
-  if (held(descriptor_)) {
-    const auto holder = Holder(descriptor_).text();
-    ::close(descriptor_);
+  Descriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (file < 0) fail("cannot open lock '{}': {}", path_.string(), std::strerror(errno));
+  if (const auto found = read_text(file); !found.empty() && Holder(found).pid <= 0)
+    throw Error(
+        fmt::format("'{}' is no lock of this program: choose another --run.dir", path_.string()),
+        ExitCode::usage);
+  const auto refuse = [&] {
     fail(
         "'{}' is in use by {}; wait for it, stop it, or choose another --run.dir (if that program "
-        "is "
-        "surely gone, remove '{}')",
-        folder.string(), holder, path_.string());
+        "is surely gone, remove '{}')",
+        folder.string(), Holder(read_text(file)).text(), path_.string());
+  };
+  bool by_text = false;
+  if (held(file, rules_, by_text)) refuse();
+  text_ = fmt::format("{} {} {} {} {}\n", host_name(), ::getpid(), utc_time_text(), kernel_name(),
+                      start_of(::getpid()));
+  if (!write_text(file, text_))
+    fail("cannot write lock '{}': {}", path_.string(), std::strerror(errno));
+  if (by_text) {  // two may have found it free: the later writer keeps it
+    std::this_thread::sleep_for(rules_.settle);
+    if (read_text(file) != text_) refuse();
   }
-  const auto text = fmt::format("{} {} {}\n", host_name(), ::getpid(), utc_time_text());
-  if (::ftruncate(descriptor_, 0) != 0 ||
-      ::pwrite(descriptor_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    const std::string reason = std::strerror(errno);
-    ::close(descriptor_);
-    fail("cannot write lock '{}': {}", path_.string(), reason);
-  }
+  descriptor_ = file.release();
+  keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
 }
 
-void FolderLock::refresh() const {
-  ::futimens(descriptor_, nullptr);
+/// Is the file still the one under its name, with this holder's text?
+bool FolderLock::mine() const {
+  struct stat open {
+  }, named{};
+  return ::fstat(descriptor_, &open) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+         open.st_ino == named.st_ino && open.st_dev == named.st_dev &&
+         read_text(descriptor_) == text_;
+}
+
+void FolderLock::keep(const std::stop_token& stop) {
+  std::unique_lock guard(mutex_);
+  while (!stop.stop_requested()) {
+    wake_.wait_for(guard, stop, rules_.refresh, [] { return false; });
+    if (stop.stop_requested()) return;
+    if (!mine()) {
+      if (rules_.lost)
+        rules_.lost(fmt::format(
+            "'{}' was removed or taken by another program: this one ends, so that two never work "
+            "in one folder",
+            path_.string()));
+      return;
+    }
+    ::futimens(descriptor_, nullptr);
+  }
 }
 
 FolderLock::~FolderLock() {
+  keeper_ = {};
   // Emptied, not removed: a second program may have the file open already and would lock a nameless
   // one.
-  [[maybe_unused]] const int best_effort = ::ftruncate(descriptor_, 0);
+  if (mine()) [[maybe_unused]]
+    const int best_effort = ::ftruncate(descriptor_, 0);
   ::close(descriptor_);
 }
 

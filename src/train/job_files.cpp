@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 #include "job_run.hpp"
@@ -149,8 +150,9 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   // A job that stops before its schedule's end keeps its checkpoint, so that it can go on.
   const bool whole = step() >= total_steps(task_.options.schedule, steps_per_epoch_);
   const bool keep = !whole || task_.options.keep_checkpoints;
+  file.attributes["checkpoint_kept"] = std::int64_t{keep};
   // The module file comes last: with it the job is finished, and a start that finds it has nothing
-  // left to write but to clear up.
+  // left to write but what complete() does.
   TableFile metrics;
   metrics.attributes = file.attributes;
   metrics.attributes["module_digest"] = tensors_digest(file.tensors);  // a second witness
@@ -159,8 +161,7 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   if (!test.expert_load.empty()) metrics.groups.push_back(expert_table(test));
   if (!task_.metrics_file.empty()) write_table_file(task_.metrics_file, metrics);
   write_tensor_file(task_.module_file, file);
-  if (!keep) checkpoints_.remove();
-  write_status("finished");
+  complete(file.attributes, task_.checkpoints, task_.status_file);
   log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name,
             step(), test.acc1, test.acc5, test.loss, progress_.seconds);
 }

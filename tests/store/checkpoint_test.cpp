@@ -85,6 +85,21 @@ TEST_F(CheckpointTest, LaterStepsAreNeverRemoved) {
   EXPECT_THAT(folder_.steps(), ElementsAre(20, 16, 14));
 }
 
+TEST_F(CheckpointTest, RemoveLeavesWhatIsNotOurs) {
+  folder_.save(5, state(5));
+  folder_.save(6, state(6));
+  folder_.set_aside(6);
+  for (const auto* name : {"notes.txt", "step-0000000005.h5.bak", "my.h5.tmp.12345"})
+    write_text_file(at("checkpoints/distill.0") / name, "somebody else's");
+  write_text_file(at("checkpoints/distill.0/step-0000000009.h5.tmp.12345"), "half a checkpoint");
+  folder_.remove();
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(at("checkpoints/distill.0")))
+    left.push_back(entry.path().filename().string());
+  EXPECT_THAT(left, testing::UnorderedElementsAre("notes.txt", "step-0000000005.h5.bak",
+                                                  "my.h5.tmp.12345"));
+}
+
 TEST_F(CheckpointTest, RemoveTakesTheFolderAway) {
   folder_.save(5, state(5));
   folder_.remove();

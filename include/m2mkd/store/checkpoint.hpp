@@ -23,8 +23,9 @@ class CheckpointFolder {
   /// Renames the file of `step`, which cannot be used, so that it is no checkpoint any more and its
   /// bytes stay until the folder goes.
   void set_aside(std::int64_t step) const;
-  /// Removes the folder and what is in it.
+  /// Removes all of these, what killed writers left, and the folder if nothing else is in it.
   void remove() const;
+  void clear_leftovers() const;
   std::filesystem::path path(std::int64_t step) const;
 
  private:

@@ -44,25 +44,4 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
 /// Whole file as text. Throws Error with the reason.
 std::string read_text_file(const std::filesystem::path& path);
 
-/// An exclusive lock on a run directory against a second program: `<folder>/lock` holding host, pid
-/// and time; released on destruction, or by the system when the program ends in any way. Never
-/// waits: throws Error that names the holder.
-///
-/// It is a flock, which NFS and Lustre (mounted with `flock`) share between hosts. Where the file
-/// system has no locks the text decides: held while that process lives (same host), or while the
-/// file was refreshed within 10 minutes (other host).
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  /// Touches the file; call it now and then, so that other hosts see that we live. Cheap.
-  void refresh() const;
-
- private:
-  int descriptor_ = -1;
-  std::filesystem::path path_;
-};
-
 }  // namespace m2mkd

@@ -1,0 +1,16 @@
+#pragma once
+// What is left to do for a job whose module file is published.
+
+#include <filesystem>
+
+#include <m2mkd/store/tensor_file.hpp>
+
+namespace m2mkd {
+
+/// Its checkpoints go, unless `checkpoint_kept` of the module's attributes says otherwise, and its
+/// status says finished. Called by who publishes, and by a start that finds the module file of a
+/// program that died before this was done. Without a status file's name none is written.
+void complete(const Attributes& module, const std::filesystem::path& checkpoints,
+              const std::filesystem::path& status_file);
+
+}  // namespace m2mkd

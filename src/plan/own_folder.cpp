@@ -1,0 +1,161 @@
+#include "own_folder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/config.hpp>
+#include <m2mkd/store/checkpoint.hpp>
+#include <m2mkd/store/leftovers.hpp>
+#include <m2mkd/store/table_file.hpp>
+
+namespace m2mkd {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* first_line =
+    "# The resolved configuration of this run, which every start replaces: keep your own "
+    "elsewhere.";
+
+constexpr std::size_t looked_at = 100'000;  ///< entries below a folder, nearest first
+
+// "distill.2", "incubate.seed2.0", "final.e2e".
+bool is_job(const std::string& name) {
+  return std::ranges::any_of(EnumNames<Phase>::names, [&](const auto& phase) {
+    return name == phase.second || name.starts_with(std::string(phase.second) + ".");
+  });
+}
+bool is_job_file(const std::string& name, const std::string& suffix) {
+  return name.ends_with(suffix) && is_job(name.substr(0, name.size() - suffix.size()));
+}
+bool is_table(const std::string& name) {
+  return is_job_file(name, ".h5");
+}
+bool is_status(const std::string& name) {
+  return is_job_file(name, ".json") || name == "stops.txt";
+}
+bool is_prior(const std::string& name) {
+  return name.size() == 19 && name.ends_with(".h5") &&
+         name.find_first_not_of("0123456789abcdef") == 16;
+}
+bool is_text(const std::string& name) {
+  return name == "config.ini" || name == "plan.json" || name == "summary.h5";
+}
+
+/// A folder of a run and the names that it may hold.
+struct Place {
+  const char* name;
+  bool (*ours)(const std::string& name);
+};
+constexpr std::array<Place, 5> places{{{"modules", is_table},
+                                       {"metrics", is_table},
+                                       {"status", is_status},
+                                       {"checkpoints", is_job},
+                                       {"priors", is_prior}}};
+
+// Names in a folder; none where it is absent or closed to us.
+std::vector<fs::directory_entry> entries(const fs::path& folder) {
+  std::vector<fs::directory_entry> found;
+  std::error_code problem;
+  for (fs::directory_iterator at(folder, problem), end; !problem && at != end;
+       at.increment(problem))
+    found.push_back(*at);
+  return found;
+}
+
+bool is_our_config(const fs::path& path) {
+  std::string line;
+  return std::getline(std::ifstream(path), line) && line == first_line;
+}
+
+// Earlier versions wrote no first line into config.ini, but a plan.
+bool is_our_plan(const fs::path& path) {
+  std::ifstream in(path);
+  const auto json = nlohmann::json::parse(in, nullptr, false);
+  return json.is_object() && json.value("format", "") == "m2mkd plan";
+}
+
+bool is_run(const fs::path& folder) {
+  std::error_code absent;
+  return fs::is_regular_file(folder / "config.ini", absent) &&
+         (is_our_config(folder / "config.ini") || is_our_plan(folder / "plan.json"));
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(what + ": choose another --run.dir. Nothing was changed", ExitCode::usage);
+}
+
+// What lies under our names although no run has worked here.
+void require_free(const fs::path& dir) {
+  const auto foreign = [&](const fs::path& path) {
+    refuse(fmt::format("run.dir = {} is no run's folder, but holds {}, which m2mkd did not write",
+                       dir.string(), path.lexically_relative(dir).string()));
+  };
+  std::error_code absent;
+  for (const auto* name : {"config.ini", "plan.json", "summary.h5", "run.log"})
+    if (fs::exists(fs::symlink_status(dir / name, absent))) foreign(dir / name);
+  for (const auto& place : places)
+    for (const auto& entry : entries(dir / place.name)) {
+      const auto name = entry.path().filename().string();
+      if (!place.ours(name) && !place.ours(published_name(name))) foreign(entry.path());
+    }
+}
+
+// The nearest folder of a run below `dir`, by looking at so many entries; empty where there is
+// none.
+fs::path run_below(const fs::path& dir, bool own) {
+  std::deque<fs::path> open{dir};
+  std::error_code gone;
+  for (std::size_t count = 0; !open.empty() && count < looked_at; open.pop_front())
+    for (const auto& entry : entries(open.front())) {
+      ++count;
+      if (entry.is_symlink(gone) || !entry.is_directory(gone)) continue;
+      const bool part =
+          own && open.front() == dir &&
+          std::ranges::find(places, entry.path().filename().string(), &Place::name) != places.end();
+      if (part) continue;
+      if (is_run(entry.path())) return entry.path();
+      open.push_back(entry.path());
+    }
+  return {};
+}
+
+}  // namespace
+
+void require_own(const RunFolder& folder) {
+  const auto dir = fs::weakly_canonical(fs::absolute(folder.dir));
+  for (auto above = dir.parent_path();; above = above.parent_path()) {
+    if (is_run(above))
+      refuse(fmt::format("run.dir = {} lies in {}, the folder of another run", dir.string(),
+                         above.string()));
+    if (!above.has_relative_path()) break;
+  }
+  if (!fs::exists(dir)) return;
+  if (!fs::is_directory(dir)) refuse(fmt::format("run.dir = {} is no folder", dir.string()));
+  const bool own = is_run(dir);
+  if (!own) require_free(dir);
+  if (const auto below = run_below(dir, own); !below.empty())
+    refuse(fmt::format("run.dir = {} lies around {}, the folder of another run", dir.string(),
+                       below.string()));
+}
+
+void write_config(const RunFolder& folder, const std::string& text) {
+  write_text_file(folder.dir / "config.ini", std::string(first_line) + "\n" + text);
+}
+
+void prepare_folders(const RunFolder& folder) {
+  for (const auto* sub : {"modules", "checkpoints", "metrics", "status"})
+    fs::create_directories(folder.dir / sub);
+  remove_leftovers(folder.dir, is_text);
+  for (const auto& place : places) remove_leftovers(folder.dir / place.name, place.ours);
+  for (const auto& entry : entries(folder.dir / "checkpoints"))
+    if (is_job(entry.path().filename().string())) CheckpointFolder(entry.path()).clear_leftovers();
+}
+
+}  // namespace m2mkd
