@@ -127,6 +127,7 @@ void JobRun::publish(const Accuracy& test, double seconds) {
   TensorFile file;
   const Chain part = trained_part(task_);
   file.attributes = task_.provenance;
+  file.attributes.insert({{"job", task_.name}, {"phase", task_.phase}});
   file.attributes.insert(results.begin(), results.end());
   file.attributes["steps"] = step();
   file.attributes["schedule_steps"] = total_steps(task_.options.schedule, steps_per_epoch_);
