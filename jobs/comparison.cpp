@@ -4,29 +4,23 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/plan/difference.hpp>
 
 namespace m2mkd {
 
 namespace {
 
-// Settings that repetitions share, as "[section] line": without what they are called and which seed
-// they have.
+// Settings that repetitions share, as "section.key = value": without what they are called and which
+// seed they have.
 std::set<std::string> shared_settings(const RunSummary& run) {
   std::set<std::string> settings;
   const auto config = run.table.attributes.find("config");
   if (config == run.table.attributes.end()) return settings;
-  std::istringstream lines(text_attribute(run.table.attributes, "config"));
-  std::string section;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with('['))
-      section = line;
-    else if (!line.empty() && !line.starts_with('#') && section != "[run]" &&
-             !section.starts_with("[seed") && section != "[machine]")
-      settings.insert(section + " " + line);
-  }
+  for (const auto& [key, value] : settings_of(text_attribute(run.table.attributes, "config")))
+    if (!key.starts_with("run.") && !key.starts_with("seed") && !key.starts_with("machine."))
+      settings.insert(key + " = " + value);
   return settings;
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include <malloc.h>
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/session.hpp>
 
 #include "commands.hpp"
@@ -88,6 +90,14 @@ Config read_config(const std::vector<std::string>& words, const CommandLine& lin
 }
 
 }  // namespace m2mkd
+
+// A run hears of a stop from its first moment on: before the libraries' own start, which takes
+// longer than all that comes before main.
+static void hear_early(int argc, char** argv, char**) {
+  if (argc > 1 && std::strcmp(argv[1], "run") == 0) m2mkd::stop::install();
+}
+__attribute__((section(".preinit_array"), used)) static void (*const early)(int, char**,
+                                                                            char**) = hear_early;
 
 int main(int argc, char** argv) {
   using namespace m2mkd;

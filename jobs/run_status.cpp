@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <m2mkd/base/error.hpp>
@@ -23,7 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr double silence = 120;  ///< seconds; a status is written every few seconds
+constexpr double silence = 120;       ///< seconds; a status is written every few seconds
+constexpr double lock_silence = 600;  ///< seconds; a lock is touched every minute
 
 // Seconds since 1970 of "2026-11-21T12:30:01Z"; NaN for any other text.
 double seconds_of(const std::string& time) {
@@ -148,7 +150,7 @@ JobStatus job_status(const fs::path& dir, const std::string& name, double now,
   return job;
 }
 
-void take_lock(const fs::path& path, RunStatus& run) {
+void take_lock(const fs::path& path, double now, RunStatus& run) {
   std::string host, since;
   long pid = 0;
   if (!fs::exists(path)) return;
@@ -158,6 +160,10 @@ void take_lock(const fs::path& path, RunStatus& run) {
   std::array<char, 256> name{};
   const bool here = ::gethostname(name.data(), name.size() - 1) == 0 && host == name.data();
   run.holder_gone = here && pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+  // A holder touches its lock every minute; one on another host can be judged by that alone.
+  struct stat file {};
+  if (!here && ::stat(path.c_str(), &file) == 0)
+    run.holder_gone = now - static_cast<double>(file.st_mtime) > lock_silence;
 }
 
 }  // namespace
@@ -176,7 +182,15 @@ RunStatus read_run_status(const fs::path& dir, double now) {
   RunStatus run{dir, {}, false, {}, {}};
   for (const auto& name : job_names(dir, run.problems))
     run.jobs.push_back(job_status(dir, name, now, run.problems));
-  reading(dir / "lock", run.problems, [&] { take_lock(dir / "lock", run); });
+  reading(dir / "lock", run.problems, [&] { take_lock(dir / "lock", now, run); });
+  // Nobody works here: what says that it does was killed, or failed.
+  if (run.holder.empty() || run.holder_gone)
+    for (auto& job : run.jobs) {
+      if (job.state != "training" && job.state != "evaluating") continue;
+      job.state = "stopped";
+      job.stale = false;
+      job.eta_seconds = job.images_per_s = JobStatus::unknown;
+    }
   return run;
 }
 

@@ -14,7 +14,8 @@ struct JobStatus {
   static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
   std::string job;
-  std::string state = "waiting";  ///< waiting, training, evaluating, stopped, finished
+  /// waiting, training, evaluating, stopped, failed, finished; nothing trains where nobody works
+  std::string state = "waiting";
   double epoch = unknown, step = unknown, steps = unknown, loss = unknown, acc1 = unknown;
   double images_per_s = unknown, eta_seconds = unknown;
   double age = unknown;  ///< seconds since this was written
@@ -26,7 +27,7 @@ struct RunStatus {
   std::filesystem::path dir;
   std::string
       holder;  ///< "process 12 on host a since ..."; empty: no program works in the directory
-  bool holder_gone = false;  ///< its process has ended without giving the directory back
+  bool holder_gone = false;  ///< its process has ended, or its host is silent for ten minutes
   std::vector<JobStatus> jobs;
   std::vector<std::string> problems;  ///< files that could not be read
 

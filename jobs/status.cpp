@@ -53,7 +53,7 @@ std::string closing_lines(const RunStatus& run) {
     eta = std::max(eta, std::isnan(job.eta_seconds) ? 0 : job.eta_seconds);
   }
   std::string text = fmt::format("\n{} of {} jobs finished", finished, total);
-  for (const auto* state : {"training", "evaluating", "stopped", "waiting"})
+  for (const auto* state : {"training", "evaluating", "stopped", "failed", "waiting"})
     if (const int count = run.count(state); count > 0) text += fmt::format(", {} {}", count, state);
   if (rate > 0)
     text +=
@@ -94,7 +94,7 @@ Json status_json(const RunStatus& run) {
                             {"ranks", job.ranks},
                             {"age_seconds", job.age},
                             {"stale", job.stale}});
-  for (const auto* state : {"finished", "training", "evaluating", "stopped", "waiting"})
+  for (const auto* state : {"finished", "training", "evaluating", "stopped", "failed", "waiting"})
     json[state] = run.count(state);
   json["problems"] = run.problems;
   return json;
@@ -110,8 +110,8 @@ ExitCode status_command(const CommandLine& line) {
     print_json(status_json(run));
     return ExitCode::finished;
   }
-  fmt::print("{:<27} {:<15}{:>8}{:>15}{:>9}{:>8}{:>10}{:>10}  {}\n", "job", "state", "epoch", "step",
-             "loss", "acc1 %", "images/s", "left", "written");
+  fmt::print("{:<27} {:<15}{:>8}{:>15}{:>9}{:>8}{:>10}{:>10}  {}\n", "job", "state", "epoch",
+             "step", "loss", "acc1 %", "images/s", "left", "written");
   for (const auto& job : run.jobs) std::fputs(job_line(job).c_str(), stdout);
   std::fputs(closing_lines(run).c_str(), stdout);
   return ExitCode::finished;

@@ -132,6 +132,8 @@ NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>
       if (file.tensors.empty())
         fail("{} holds no tensor of stage {} [was it made by another configuration?]",
              path.string(), only_stage);
+      if (const auto bad = first_not_finite(file.tensors); !bad.empty())
+        fail("{}: {}: nothing can start from it", path.string(), bad);
       return std::move(file.tensors);
     } catch (const Error&) {
       if (attempt == 4 || source.job.empty()) throw;

@@ -1,12 +1,13 @@
 #include "plan_file.hpp"
 
-#include <algorithm>
-
+#include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/store/table_file.hpp>
+
+#include "sharing.hpp"
 
 namespace m2mkd {
 
@@ -29,20 +30,38 @@ void PlanFile::read() {
   }
 }
 
+namespace {
+
+// What the packs of a wave rest on: everything that jobs of one have in common.
+nlohmann::json sharing(const std::vector<const Job*>& jobs) {
+  auto json = nlohmann::json::object();
+  for (const Job* job : jobs) json[job->name] = xxh3_hex(share_key(*job));
+  return json;
+}
+
+// Why a recorded wave cannot be used for these jobs; empty where it can.
+std::string complaint(const nlohmann::json& recorded, const std::vector<const Job*>& open) {
+  const auto before = recorded.value("sharing", nlohmann::json::object()), now = sharing(open);
+  for (const auto& [name, digest] : now.items()) {
+    if (!before.contains(name)) return name + " was not part of it";
+    if (before.at(name) != digest) return name + " has other data or batches now";
+  }
+  return {};
+}
+
+}  // namespace
+
 Wave PlanFile::wave(int number, const std::vector<const Job*>& open,
                     const MachineOptions& machine) {
   if (const auto it = waves_.find(number); it != waves_.end()) {
-    Wave recorded = wave_from_json(it->second);
-    std::vector<std::string> names;
-    for (const auto& group : recorded.groups)
-      for (const auto& pack : group.packs)
-        names.insert(names.end(), pack.jobs.begin(), pack.jobs.end());
-    if (std::ranges::all_of(
-            open, [&](const Job* job) { return std::ranges::count(names, job->name) > 0; }))
-      return recorded;
+    const auto why = complaint(nlohmann::json::parse(it->second), open);
+    if (why.empty()) return wave_from_json(it->second);
+    log::info("wave {} is planned anew: {}", number + 1, why);
   }
   Wave made = make_wave(open, ranks_, machine);
-  waves_[number] = wave_json(made, number, ranks_);
+  auto json = nlohmann::json::parse(wave_json(made, number, ranks_));
+  json["sharing"] = sharing(open);
+  waves_[number] = json.dump();
   write();
   return made;
 }

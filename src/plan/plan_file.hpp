@@ -16,7 +16,8 @@ class PlanFile {
   /// What an earlier start on the same number of ranks recorded. With another number it is
   /// forgotten, and the log says so.
   void read();
-  /// The recorded wave where it covers the open jobs, else a new one, which is recorded at once.
+  /// The recorded wave where it has all open jobs and they may still share as it says, else a new
+  /// one, which is recorded at once; the log says why.
   Wave wave(int number, const std::vector<const Job*>& open, const MachineOptions& machine);
 
  private:

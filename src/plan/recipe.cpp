@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <set>
-#include <span>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/cost.hpp>
@@ -25,8 +24,10 @@ struct Row {
 // any method give it.
 class Recipe {
  public:
-  Recipe(const Config& config, std::vector<std::string>& problems)
-      : config_(config), problems_(problems) {}
+  /// `matching`: jobs whose epochs wait for the FLOPs of what this recipe makes.
+  Recipe(const Config& config, std::vector<std::string>& problems,
+         std::vector<std::string> matching = {})
+      : config_(config), problems_(problems), matching_(std::move(matching)) {}
 
   /// Adds the row's job in this context and all that it needs; returns its name. `needed` gets
   /// every name.
@@ -47,9 +48,11 @@ class Recipe {
   }
   TeacherSource pair_teacher(const std::string& name, const Job& job);
   void compose(Job& job);
+  void match_flops(Job& job);
 
   const Config& config_;
   std::vector<std::string>& problems_;
+  std::vector<std::string> matching_;
   std::map<std::pair<Row, Context>, Job> jobs_;
   std::map<std::pair<Row, Context>, std::string> identities_;
   std::map<std::string, std::pair<Row, Context>> by_name_;
@@ -168,6 +171,7 @@ const Job& Recipe::job(const Row& row, const Context& context) {
              (row.stage < 0 ? "" : "." + std::to_string(row.stage));
   if (job.spliced()) place_ramp(job);
   compose(job);
+  match_flops(job);
   identities_[key] = job.identity();
   return jobs_[key] = std::move(job);
 }
@@ -214,31 +218,42 @@ std::string Recipe::add(const Row& row, const Context& context, JobList& list,
   return own;
 }
 
-double teacher_flops(const JobList& list, const std::string& method) {
-  return method_flops(list, method, true) - method_flops(list, method, false);
-}
-
 // final.flops_of, finetune.flops_of: the epochs at which this method's FLOPs, or its teacher's,
-// equal the other's.
-void match_flops(const Config& config, Job& job, JobList list, std::vector<std::string>& problems) {
-  const bool whole_method = job.phase == Phase::final;
-  if (!whole_method && job.phase != Phase::finetune) return;
+// equal the other's. They are part of what the job is, whatever else is trained and wherever
+// max_steps stops it.
+void Recipe::match_flops(Job& job) {
+  const bool whole = job.phase == Phase::final;
+  if (!whole && job.phase != Phase::finetune) return;
   const std::string named =
-      whole_method ? config.final(job.context).flops_of : config.finetune(job.context).flops_of;
+      whole ? config_.final(job.context).flops_of : config_.finetune(job.context).flops_of;
   if (named.empty()) return;
-  const Context other = config.alike(named, job.context);
-  if (!list.needs.contains(other)) {
-    Recipe recipe(config, problems);
-    const std::size_t known = list.jobs.size();
-    recipe.add({Phase::final, Role::student, -1}, other, list, list.needs[other]);
-    if (!problems.empty()) return;
-    for (auto& j : std::span(list.jobs).subspan(known)) j.cost = job_cost(j);
+  if (const auto at = std::ranges::find(matching_, job.name); at != matching_.end()) {
+    std::string circle;
+    for (auto name = at; name != matching_.end(); ++name) circle += *name + " -> ";
+    problems_.push_back(
+        fmt::format("{}.flops_of: {}{} is a circle: one of them needs epochs of its own",
+                    enum_name(job.phase), circle, job.name));
+    return;
   }
-  const double per_epoch =
-      job.cost.train.executed * job.cost.images / std::max(job.train.schedule.epochs, 1e-9);
+  auto matching = matching_;
+  matching.push_back(job.name);
+  const std::size_t known = problems_.size();
+  const Context other = config_.alike(named, job.context);
+  JobList list;
+  Recipe(config_, problems_, matching)
+      .add({Phase::final, Role::student, -1}, other, list, list.needs[other]);
+  if (problems_.size() > known) return;
+  for (auto& each : list.jobs) {
+    each.train.max_steps = 0;
+    each.cost = job_cost(each);
+  }
+  Job one = job;
+  one.train.max_steps = 0;
+  one.train.schedule.epochs = 1;
+  const JobCost cost = job_cost(one);
+  const double all = method_flops(list, other, false);
   job.train.schedule.epochs =
-      (whole_method ? method_flops(list, other, false) : teacher_flops(list, other)) / per_epoch;
-  job.cost = job_cost(job);
+      (whole ? all : method_flops(list, other, true) - all) / (cost.train.executed * cost.images);
 }
 
 }  // namespace
@@ -261,7 +276,6 @@ JobList make_jobs(const Config& config) {
     throw ConfigError(problems);
   }
   for (auto& job : list.jobs) job.cost = job_cost(job);
-  for (auto& job : list.jobs) match_flops(config, job, list, problems);
   return list;
 }
 

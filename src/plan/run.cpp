@@ -70,6 +70,14 @@ ExitCode stopped_code(const JobList& list, const RunFolder& folder) {
   return ExitCode::no_progress;
 }
 
+// The signal, whichever rank got it. Collective.
+std::string stop_reason(const Communicator& world) {
+  std::string reason = "a request";
+  for (const auto& text : world.all_gather(stop::reason()))
+    if (text.starts_with("SIG")) reason = text;
+  return reason;
+}
+
 }  // namespace
 
 ExitCode run(const Config& config, const Session& session) {
@@ -77,7 +85,10 @@ ExitCode run(const Config& config, const Session& session) {
   const bool root = world.rank() == 0;
   const RunFolder folder{config.run.dir};
   std::optional<FolderLock> lock;
-  Watchdog watchdog(config.run.watchdog_seconds);
+  Watchdog watchdog(config.run.watchdog_seconds, [rank = world.rank()](const std::string& text) {
+    log::error("rank {}: {}", rank, text);
+    Session::abort(static_cast<int>(ExitCode::failed));
+  });
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     require_own(folder);
@@ -136,7 +147,8 @@ ExitCode run(const Config& config, const Session& session) {
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {
       const std::string code = on_root(
           world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
-      log::warn("stopped on {}: checkpoints are saved; the same command continues", stop::reason());
+      const std::string reason = stop_reason(world);
+      log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
       return static_cast<ExitCode>(std::stoi(code));
     }
   }

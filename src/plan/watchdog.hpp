@@ -1,53 +1,67 @@
 #pragma once
-// Ends the job when nothing has moved for too long: better than a queue's wall time.
+// Ends the job when a rank stands still for too long: better than a queue's wall time.
 
-#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
 
-#include <m2mkd/base/error.hpp>
-#include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/comm/session.hpp>
-
 namespace m2mkd {
+
+/// How long a rank has stood still, by looks at the clock every `tick` seconds. A look that comes
+/// late counts as one tick: in between nobody ran (a scheduler's suspend, Ctrl-Z), which is
+/// nobody's fault.
+class Standstill {
+ public:
+  Standstill(double limit, double tick) : limit_(limit), tick_(tick) {}
+  void beat(const std::string& what) {
+    what_ = what;
+    still_ = 0;
+  }
+  /// `passed`: seconds since the last look. True once the limit is reached.
+  bool look(double passed) {
+    still_ += passed > 3 * tick_ ? tick_ : passed;
+    return still_ >= limit_;
+  }
+  double seconds() const { return still_; }
+  const std::string& what() const { return what_; }
+
+ private:
+  double limit_, tick_, still_ = 0;
+  std::string what_ = "start";
+};
 
 class Watchdog {
  public:
-  /// `limit` in seconds; 0: never.
-  explicit Watchdog(double limit) : limit_(limit) {
-    if (limit_ > 0) thread_ = std::jthread([this](std::stop_token stop) { watch(stop); });
-  }
+  /// `limit` in seconds; 0: never. `bark` gets a text for the log, and ends the job.
+  Watchdog(double limit, std::function<void(const std::string& text)> bark);
+  ~Watchdog();
 
   /// Things move: `what` is what this rank does now.
-  void beat(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    what_ = what;
-    since_.restart();
-  }
+  void beat(const std::string& what);
+  /// While it lives this rank waits for others, whose own watchdogs see to them.
+  class Waiting {
+   public:
+    explicit Waiting(Watchdog& dog) : dog_(dog) { dog_.pause(true); }
+    ~Waiting() { dog_.pause(false); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    Watchdog& dog_;
+  };
 
  private:
-  void watch(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    while (!stop.stop_requested()) {
-      wake_.wait_for(lock, stop, std::chrono::seconds(2), [] { return false; });
-      if (since_.seconds() < limit_ || stop.stop_requested()) continue;
-      log::error(
-          "nothing has moved for {:.0f} s; the last was: {} [a hung rank, file system or network]. "
-          "The last checkpoints are "
-          "intact: run again to continue, or raise run.watchdog_seconds",
-          since_.seconds(), what_);
-      Session::abort(static_cast<int>(ExitCode::failed));
-    }
-  }
+  void pause(bool waits);
+  void watch(const std::stop_token& stop);
 
-  double limit_;
+  double limit_, tick_;
+  std::function<void(const std::string& text)> bark_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  std::string what_ = "start";
-  Stopwatch since_;
+  Standstill still_;
+  bool waits_ = false;
   std::jthread thread_;
 };
 

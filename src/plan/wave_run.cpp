@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -66,10 +67,12 @@ void fail_together(const Failure& mine, const Communicator& world) {
 
 // A group that is ready waits here without burning a core, and still hears of a stop.
 void meet(const Communicator& world, Watchdog& watchdog) {
+  const Watchdog::Waiting waiting(watchdog);
   Pending barrier = world.start_barrier();
+  bool told = false;
   while (!barrier.test()) {
-    watchdog.beat("waiting for the other groups");
     if (world.stop_heard()) stop::request();
+    if (stop::requested() && !std::exchange(told, true)) world.tell_stop();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -103,8 +106,9 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
   context.group = world.split(index);
   context.device = session.device();
   // Whatever moves also hears of the others' stops, evaluation and loading included.
+  std::string jobs;
   context.beat = [&](const std::string& what) {
-    watchdog.beat(what);
+    watchdog.beat(jobs.empty() ? what : what + " of " + jobs);
     if (world.stop_heard()) stop::request();
   };
   Outcome outcome = Outcome::finished;
@@ -121,6 +125,8 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
       for (const auto& name : pack.jobs)
         if (std::ranges::count(order.open, name) > 0) names.push_back(name);
       if (names.empty()) continue;
+      jobs = names.front();
+      if (names.size() > 1) jobs += fmt::format(" and {} more", names.size() - 1);
       // Packs begin with the same answer on every rank of the group to "was a stop requested?".
       std::vector<double> stop{stop::requested() || world.stop_heard() ? 1.0 : 0.0};
       context.group.sum(stop);

@@ -131,10 +131,11 @@ TEST_F(Check, FindsATeacherThatIsNotFinite) {
   rewrite(run.module("finetune"), [](TensorFile& file) {
     tensor(file.tensors, "stages/2/" + proj)[0][0] = std::numeric_limits<float>::quiet_NaN();
   });
-  files(run);
-  const auto found = check_teachers(*list, run, usable, plenty);
-  EXPECT_TRUE(find(found, "distill.2", Verdict::wrong)) << lines(found);
-  EXPECT_TRUE(find(found, "distill.1", Verdict::ok)) << lines(found);
+  const auto found = files(run);
+  ASSERT_TRUE(find(found, "finetune", Verdict::wrong)) << lines(found);
+  EXPECT_THAT(find(found, "finetune", Verdict::wrong)->text,
+              HasSubstr("stages/2/" + proj + " has 1 of 256 values that are not finite"));
+  EXPECT_FALSE(usable.contains("finetune"));
 }
 
 TEST_F(Check, FindsDamageAndOtherSettings) {

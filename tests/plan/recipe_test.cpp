@@ -111,6 +111,70 @@ TEST(Recipe, LongEndToEndTrainingHasTheFlopsOfTheMethod) {
   }
 }
 
+// [method.a] trains its teacher afresh, [method.b] as long as m2mkd's teacher costs.
+const Changes kFresh{{"method.a.base", "m2mkd"},
+                     {"method.a.finetune.fresh", "true"},
+                     {"method.b.base", "m2mkd"},
+                     {"method.b.finetune.fresh", "true"},
+                     {"method.b.finetune.flops_of", "m2mkd"}};
+
+Changes with(Changes changes, const Changes& more) {
+  changes.insert(changes.end(), more.begin(), more.end());
+  return changes;
+}
+
+TEST(FlopsOf, IsPartOfWhatAJobIsInAnyOrderOfMethods) {
+  double epochs = 0;
+  for (const auto* methods : {"b", "a b", "b a", "m2mkd a b"}) {
+    const auto list = small_jobs(with(kFresh, {{"run.methods", methods}}));
+    const auto teacher = [&](const std::string& method) {
+      for (const auto& name : list.needs.at(method))
+        if (list.find(name).phase == Phase::finetune) return &list.find(name);
+      return static_cast<const Job*>(nullptr);
+    };
+    const Job* b = teacher("b");
+    ASSERT_NE(b, nullptr);
+    if (epochs == 0) epochs = b->train.schedule.epochs;
+    EXPECT_EQ(b->train.schedule.epochs, epochs) << methods;
+    EXPECT_GT(epochs, 2.5);
+    if (list.needs.contains("a")) {
+      EXPECT_NE(teacher("a"), b) << methods;
+      EXPECT_EQ(teacher("a")->train.schedule.epochs, 2) << methods;
+      EXPECT_NE(teacher("a")->identity(), b->identity());
+    }
+  }
+}
+
+TEST(FlopsOf, DoesNotDependOnWhereARunIsStopped) {
+  const auto epochs = [](const Changes& changes) {
+    return small_jobs(with({{"run.methods", "e2e_long"}}, changes))
+        .find("final.e2e_long")
+        .train.schedule.epochs;
+  };
+  EXPECT_EQ(epochs({{"train.max_steps", "3"}}), epochs({}));
+  EXPECT_EQ(epochs({{"final.epochs", "7"}, {"final.m2mkd.epochs", "2"}}), epochs({}))
+      << "nor on the epochs that it replaces";
+}
+
+TEST(FlopsOf, TellsTheOtherMethodsProblemsAndCircles) {
+  const Changes broken{{"meta.depths", "1 1"}};
+  const auto problem = problems_of([&] { small_jobs(with(broken, {{"run.methods", "m2mkd"}})); });
+  EXPECT_EQ(problems_of([&] { small_jobs(with(broken, {{"run.methods", "e2e_long"}})); }), problem);
+  EXPECT_THAT(
+      problems_of([] {
+        small_jobs({{"run.methods", "e2e_long"}, {"method.e2e_long.final.flops_of", "e2e_long"}});
+      }),
+      testing::HasSubstr("final.e2e_long -> final.e2e_long is a circle"));
+  EXPECT_THAT(problems_of([] {
+                small_jobs({{"run.methods", "a"},
+                            {"method.a.base", "e2e"},
+                            {"method.a.final.flops_of", "b"},
+                            {"method.b.base", "e2e"},
+                            {"method.b.final.flops_of", "a"}});
+              }),
+              testing::HasSubstr("is a circle"));
+}
+
 TEST(Recipe, CountsTheTeacherOnlyWhenAsked) {
   const auto list = small_jobs();
   double teacher = 0;
