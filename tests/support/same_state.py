@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 CLOCKS = {"created", "started", "finished_at", "seconds", "rank_seconds", "eval_seconds", "peak_memory", "images_per_s", "time",
-          "time_ratio", "start", "end", "config", "git"}
+          "time_ratio", "epoch_seconds", "start", "end", "config", "git"}
 problems = []
 
 
@@ -26,7 +26,7 @@ def values(path):
 
     def add(name, node):
         for key, value in node.attrs.items():
-            if key not in CLOCKS and key not in ("REFERENCE_LIST", "DIMENSION_LIST"):
+            if key.removeprefix("progress.") not in CLOCKS and key not in ("REFERENCE_LIST", "DIMENSION_LIST"):
                 found[f"{name}@{key}"] = np.asarray(value).tobytes() if not isinstance(value, str) else value
         if isinstance(node, h5py.Dataset) and name.split("/")[-1] not in CLOCKS:
             data = node[()]
