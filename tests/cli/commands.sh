@@ -87,13 +87,17 @@ def put(job, state, step, seconds):
 put('distill.0', 'training', 91, 12); put('distill.1', 'training', 60, 3000); put('final.e2e', 'training', 200, 1)
 os.remove('cut/status/final.m2mkd.json')
 p = subprocess.Popen(['true']); p.wait()  # a process that is gone
-open('cut/lock', 'w').write(f'{socket.gethostname()} {p.pid} 2026-01-01T00:00:00Z\n')
+open('gone', 'w').write(f'{socket.gethostname()} {p.pid} 2026-01-01T00:00:00Z\n')
 P
+echo "$(hostname) $$ 2026-01-01T00:00:00Z" >cut/lock # a process that is at work
 says 0 "^distill.0  *training 45 % .*91/200 .* 321 .*1[0-9] s ago$" status cut
 says 0 "^distill.1  *training 30 % .*50 min ago  STALE$" status cut
 says 0 "^final.e2e  *evaluating " status cut
 says 0 "^final.m2mkd  *waiting " status cut
 says 0 "4 of 8 jobs finished, 2 training, 1 evaluating, 1 waiting; 321 images/s, 01:15 left" status cut
+cp gone cut/lock # it was killed: whatever the files say, nothing trains
+says 0 "^distill.0  *stopped .*91/200 " status cut
+says 0 "4 of 8 jobs finished, 3 stopped, 1 waiting" status cut
 says 0 "that process has ended" status cut
 mv data elsewhere # the run may be looked at where its data are out of reach
 says 0 "4 of " status cut
@@ -106,7 +110,7 @@ says 0 "warning: cut/status/distill.0.json" status cut
 py "status --json" <<'P'
 import json
 j = json.load(open('status.json')); jobs = {x['job']: x for x in j['jobs']}
-assert j['finished'] == 4 and j['holder_gone'] and jobs['distill.1']['stale'] and jobs['distill.1']['step'] == 60, j
+assert j['finished'] == 4 and j['holder_gone'] and jobs['distill.1']['state'] == 'stopped' and jobs['distill.1']['step'] == 60, j
 assert jobs['pretrain']['state'] == 'finished' and jobs['pretrain']['acc1'] is not None and jobs['final.m2mkd']['step'] is None
 assert [x['job'] for x in j['jobs']].index('pretrain') < [x['job'] for x in j['jobs']].index('final.m2mkd')
 P
