@@ -91,8 +91,8 @@ Config read_config(const std::vector<std::string>& words, const CommandLine& lin
 
 }  // namespace m2mkd
 
-// A run hears of a stop from its first moment on: before the libraries' own start, which takes
-// longer than all that comes before main.
+// A run hears of a stop once its libraries are loaded, before they start, which takes longer than
+// all else that comes before main.
 static void hear_early(int argc, char** argv, char**) {
   if (argc > 1 && std::strcmp(argv[1], "run") == 0) m2mkd::stop::install();
 }

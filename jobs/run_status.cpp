@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr double silence = 120;       ///< seconds; a status is written every few seconds
-constexpr double lock_silence = 600;  ///< seconds; a lock is touched every minute
+constexpr double lock_silence = 600;  ///< seconds; a lock is touched every half minute
 
 // Seconds since 1970 of "2026-11-21T12:30:01Z"; NaN for any other text.
 double seconds_of(const std::string& time) {
@@ -160,7 +160,7 @@ void take_lock(const fs::path& path, double now, RunStatus& run) {
   std::array<char, 256> name{};
   const bool here = ::gethostname(name.data(), name.size() - 1) == 0 && host == name.data();
   run.holder_gone = here && pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
-  // A holder touches its lock every minute; one on another host can be judged by that alone.
+  // A holder touches its lock every half minute; one on another host can be judged by that alone.
   struct stat file {};
   if (!here && ::stat(path.c_str(), &file) == 0)
     run.holder_gone = now - static_cast<double>(file.st_mtime) > lock_silence;

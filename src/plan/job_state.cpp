@@ -8,6 +8,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/weights.hpp>
+#include <m2mkd/plan/difference.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/schedule.hpp>
@@ -17,10 +18,6 @@ namespace m2mkd {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string identity_of(const fs::path& path) {
-  return text_attribute(read_attributes(path), "identity");
-}
 
 // Only a longer schedule: what run.extend allows.
 bool only_epochs_differ(const std::vector<std::string>& differences) {
@@ -40,6 +37,26 @@ void forget(const Job& job, const RunFolder& folder) {
   fs::remove(folder.module(job.name));
   CheckpointFolder(folder.checkpoints(job.name)).remove();
   fs::remove(folder.metrics(job.name));
+}
+
+// What a user has changed: the keys of the identity. Where only parents' digests differ, which
+// nobody writes, the parents, and the settings that are others than when this was made.
+std::vector<std::string> causes(const std::vector<std::string>& differences, const Attributes& made,
+                                const Config& config) {
+  const std::string mark = "digest.";
+  if (std::ranges::any_of(differences, [&](const auto& d) { return !d.starts_with(mark); })) {
+    auto own = differences;
+    std::erase_if(own, [&](const auto& d) { return d.starts_with(mark); });
+    return own;
+  }
+  std::vector<std::string> lines;
+  for (const auto& d : differences)
+    lines.push_back(d.substr(mark.size(), d.find(": ") - mark.size()) +
+                    ": has other weights than it was made from");
+  if (made.contains("config"))
+    for (auto& line : setting_differences(text_attribute(made, "config"), config.text()))
+      lines.push_back(std::move(line));
+  return lines;
 }
 
 // Leftovers of other settings.
@@ -108,47 +125,50 @@ std::vector<std::string> known_differences(const std::string& before, const std:
   return differences;
 }
 
-// The newest checkpoint's identity; nothing where there is none, or it is damaged.
-std::optional<std::string> checkpoint_identity(const Job& job, const RunFolder& folder) {
+// The newest checkpoint's attributes; nothing where there is none, or it is damaged.
+std::optional<Attributes> newest_checkpoint(const Job& job, const RunFolder& folder) {
   const CheckpointFolder checkpoints(folder.checkpoints(job.name));
   const auto steps = checkpoints.steps();
   if (steps.empty()) return std::nullopt;
   try {
-    return identity_of(checkpoints.path(steps.front()));
-  } catch (const Error& error) {
-    log::warn("{}: {}", job.name, error.what());  // the older one is used
+    return read_attributes(checkpoints.path(steps.front()));
+  } catch (const Error&) {  // the trainer says so and uses the older one
     return std::nullopt;
   }
 }
 
 // Reads only. Throws what refuses.
 Judged judge(const Job& job, const RunFolder& folder, const Digests& digests,
-             const RunOptions& run) {
+             const Config& config) {
   const std::string identity = full_identity(job, digests);
-  const auto settled = [&](const std::string& before, const std::string& what) {
-    Judged judged{Next::redo, what, known_differences(before, identity)};
-    if (!judged.differences.empty() && !run.redo) refuse(job, folder, judged.differences, what);
+  const auto differ = [&](const Attributes& made) {
+    return known_differences(text_attribute(made, "identity"), identity);
+  };
+  const auto settled = [&](const Attributes& made, const std::string& what) {
+    Judged judged{Next::redo, what, differ(made)};
+    if (judged.differences.empty()) return judged;
+    judged.differences = causes(judged.differences, made, config);
+    if (!config.run.redo) refuse(job, folder, judged.differences, what);
     return judged;
   };
   const fs::path module = folder.module(job.name);
   if (fs::exists(module)) {
     const Attributes attributes = read_attributes(module);
-    const auto before = text_attribute(attributes, "identity");
-    const auto differences = known_differences(before, identity);
+    const auto differences = differ(attributes);
     if (differences.empty())
       return {
           integer_attribute(attributes, "steps") >= wanted_steps(job) ? Next::nothing : Next::train,
           "",
           {}};
-    if (run.extend && only_epochs_differ(differences)) {
-      const auto going = checkpoint_identity(job, folder);  // prolonged before, then stopped
-      const bool prolonged = going && known_differences(*going, identity).empty();
+    if (config.run.extend && only_epochs_differ(differences)) {
+      const auto going = newest_checkpoint(job, folder);  // prolonged before, then stopped
+      const bool prolonged = going && differ(*going).empty();
       if (!prolonged) require_kept(job, folder, integer_attribute(attributes, "steps"));
       return {prolonged ? Next::train : Next::extend, "", {}};
     }
-    return settled(before, "the finished module file");
+    return settled(attributes, "the finished module file");
   }
-  if (const auto found = checkpoint_identity(job, folder))
+  if (const auto found = newest_checkpoint(job, folder))
     if (auto judged = settled(*found, "the checkpoint"); !judged.differences.empty()) return judged;
   return {};
 }
@@ -156,8 +176,8 @@ Judged judge(const Job& job, const RunFolder& folder, const Digests& digests,
 }  // namespace
 
 bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests,
-                 const RunOptions& run) {
-  const Judged judged = judge(job, folder, digests, run);
+                 const Config& config) {
+  const Judged judged = judge(job, folder, digests, config);
   switch (judged.next) {
     case Next::nothing: {
       const fs::path module = folder.module(job.name);
@@ -182,7 +202,7 @@ bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests
 }
 
 bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,
-                  const RunOptions& run, Digests& given) {
+                  const Config& config, Digests& given) {
   Digests known;
   std::set<std::string> open;
   for (const Job* job : jobs) {
@@ -197,7 +217,7 @@ bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,
       known[key] = weights_digest(path);
       if (source.job.empty()) given[key] = known[key];
     }
-    if (judge(*job, folder, known, run).next != Next::nothing) open.insert(job->name);
+    if (judge(*job, folder, known, config).next != Next::nothing) open.insert(job->name);
   }
   return !open.empty();
 }

@@ -105,7 +105,7 @@ ExitCode run(const Config& config, const Session& session) {
   Digests given;
   const bool work_left =
       !on_root(world, [&] {
-         return std::string(would_accept(jobs, folder, config.run, given) ? "open" : "");
+         return std::string(would_accept(jobs, folder, config, given) ? "open" : "");
        }).empty();
   if (work_left)
     decode_evaluation_images(jobs, world, [&](const std::string& what) { watchdog.beat(what); });
@@ -133,7 +133,7 @@ ExitCode run(const Config& config, const Session& session) {
         if (const Job& job = list.find(name); selected(job, config.run)) all.push_back(&job);
       const Digests digests = wave_digests(all, folder, given);
       for (const Job* job : all) {
-        if (!is_finished(*job, folder, digests, config.run)) open.push_back(job);
+        if (!is_finished(*job, folder, digests, config)) open.push_back(job);
       }
       return open.empty() ? std::string()
                           : wave_order_text(plan.wave(number, open, config.machine), open, digests);

@@ -36,6 +36,10 @@ expect_exit 0 "$m2mkd" run "$work/mine/config.ini"
 expect_exit 0 "$m2mkd" run "${tiny[@]}" --run.dir "$work/two" --run.methods m2mkd
 refused 2 'train.tau: 1 -> 4' "$work/two" "$m2mkd" run "${tiny[@]}" --run.dir "$work/two" --run.methods m2mkd --distill.tau 4
 expect_exit 0 "$m2mkd" run "$work/two/config.ini"
+# A parent that was trained anew: its children are refused with the setting that was changed, not with a digest that nobody wrote.
+expect_exit 0 "$m2mkd" run "${tiny[@]}" --run.dir "$work/two" --run.methods m2mkd --run.jobs pretrain --run.redo --pretrain.lr 5e-3
+refused 2 'pretrain.lr: (not set) -> 5e-3' "$work/two" "$m2mkd" run "${tiny[@]}" --run.dir "$work/two" --run.methods m2mkd --pretrain.lr 5e-3
+grep -q 'pretrain: has other weights than it was made from' "$work/stderr" || fail "the parent is not named"
 
 # A check writes nothing: a NAC's graph priors are drawn in memory.
 mkdir "$work/nac"

@@ -82,6 +82,51 @@ TEST_F(NonFiniteLoss, OrTheJobRestoresWhileTheOthersWait) {
   }
 }
 
+/// Hands on what it gets plus 0 · √w: finite whatever w ≥ 0 is, with a gradient of 0 · ∞ at w = 0.
+class RootStage : public Stage {
+ public:
+  at::Tensor forward(const at::Tensor& x, const ForwardContext&) const override {
+    return x + 0 * w.sqrt();
+  }
+  std::vector<Parameter> parameters() const override { return {{"w", w, {}}}; }
+  StageCost cost(std::int64_t) const override { return {}; }
+  std::int64_t tokens_out(std::int64_t tokens) const override { return tokens; }
+  at::Tensor w = at::zeros({1}, at::kDouble);
+};
+
+// Whether anything is clipped or logged or not, and in the only step as in any other.
+TEST_F(NonFiniteLoss, AGradientBehindAFiniteLossReachesNoFile) {
+  for (const bool clips : {false, true}) {
+    const Networks networks;
+    auto chain = networks.meta;
+    chain.stages[1] = std::make_shared<RootStage>();
+    auto options = small_options(1);
+    options.clip_grad = clips ? 1 : 0;
+    options.log_steps = false;
+    options.max_steps = 1;
+    const auto one = small_task("root.1", chain, {1}, options, run("root"));
+    EXPECT_THAT([&] { train({one}, data()); },
+                testing::ThrowsMessage<Error>(AllOf(HasSubstr("root.1: loss 1."),
+                                                    HasSubstr("nan at step 0 is not finite"),
+                                                    HasSubstr("newest good checkpoint"))));
+    EXPECT_FALSE(std::filesystem::exists(one.module_file));
+    std::filesystem::remove_all(run("root"));
+  }
+}
+
+// A network or an optimizer that an update has broken is neither saved nor published.
+TEST_F(NonFiniteLoss, AnUpdateThatBreaksTheNetworkReachesNoFile) {
+  auto broken = task(Networks(), 1, NonFinite::skip, "huge");
+  broken.options.schedule.lr = broken.options.schedule.min_lr = 1e308;
+  broken.options.schedule.warmup_share = 0;
+  broken.options.max_steps = 1;
+  EXPECT_THAT([&] { train({broken}, data()); },
+              testing::ThrowsMessage<Error>(AllOf(HasSubstr("values that are not finite"),
+                                                  HasSubstr("there is no good checkpoint"))));
+  EXPECT_FALSE(std::filesystem::exists(broken.module_file));
+  EXPECT_THAT(CheckpointFolder(broken.checkpoints).steps(), IsEmpty());
+}
+
 // What is left out after a restore is part of the checkpoint: a stop right behind it does not lose
 // it, and counts once.
 TEST_F(NonFiniteLoss, WhatIsLeftOutSurvivesAStop) {
