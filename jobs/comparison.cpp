@@ -39,6 +39,25 @@ void warn_of_other_settings(const std::vector<RunSummary>& runs,
   }
 }
 
+std::string test_set(const RunSummary& run) {
+  const auto& a = run.table.attributes;
+  return a.contains("test.digest") ? text_attribute(a, "test.digest") : "";
+}
+
+// Runs of earlier versions do not tell.
+void warn_of_other_test_sets(const std::vector<RunSummary>& runs,
+                             std::vector<std::string>& warnings) {
+  for (const auto& run : runs)
+    if (const auto digest = test_set(run), first = test_set(runs.front());
+        !digest.empty() && !first.empty() && digest != first)
+      warnings.push_back(fmt::format(
+          "{} was tested on {} (digest {}), {} on {} (digest {}): their accuracies cannot be "
+          "compared. Start one again with the other's data.test: what is finished is tested again",
+          run.dir.string(), text_attribute(run.table.attributes, "test.name"), digest,
+          runs.front().dir.string(), text_attribute(runs.front().table.attributes, "test.name"),
+          first));
+}
+
 // All seeds that a training depends on, as far as they may differ between repetitions: run.seed,
 // and of run.seeds.
 using Seeds = std::pair<std::int64_t, std::int64_t>;
@@ -170,6 +189,7 @@ Comparison compare_runs(const std::vector<RunSummary>& runs) {
         compare(some, select(all, rows.front().first, prior), result.repetitions));
     warn_of_equal_seeds(result.methods.back().name, some, result.warnings);
   }
+  warn_of_other_test_sets(runs, result.warnings);
   warn_of_other_settings(runs, result.warnings);
   return result;
 }

@@ -7,6 +7,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/comm/on_root.hpp>
+#include <m2mkd/data/provenance.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/recipe.hpp>
@@ -38,6 +39,35 @@ std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& at
   return settings;
 }
 
+// Images are normalised as the model learnt to see them, unless settings say otherwise; said where
+// the file of images says otherwise too. Classes must be the model's.
+WrittenSettings same_data(const Attributes& model, const fs::path& test) {
+  const ImageFileInfo images = ImageFile(test).info();
+  const auto found = data_differences(model, images.classes, images.mean, images.std);
+  if (!found.classes.empty())
+    throw ConfigError(fmt::format(
+        "the model knows other classes than {} ({}): pack the images with its list of classes",
+        test.string(), found.classes));
+  if (!model.contains("data.mean")) {
+    log::info(
+        "normalisation: not in the model's file; that of data.test (--data.mean, --data.std)");
+    return {};
+  }
+  const auto& mean = text_attribute(model, "data.mean");
+  if (images.form != ImageForm::tensor) {
+    if (!found.normalisation.empty())
+      log::warn("data.test is normalised as the model's training images were ({})",
+                found.normalisation);
+    return {{"data.mean", mean}, {"data.std", text_attribute(model, "data.std")}};
+  }
+  if (!found.normalisation.empty())
+    throw ConfigError(fmt::format(
+        "{} holds tensors that are normalised otherwise than the model's training images ({}): "
+        "pack it again",
+        test.string(), found.normalisation));
+  return {};
+}
+
 // Settings of the files and flags as they were written, later ones last; wrong ones are refused.
 WrittenSettings written_settings(const std::vector<std::string>& files, const CommandLine& line) {
   Config::read({files.begin(), files.end()}, line.settings);
@@ -50,16 +80,17 @@ WrittenSettings written_settings(const std::vector<std::string>& files, const Co
   return written;
 }
 
+std::string setting_of(const CommandLine& line, const char* key) {
+  const auto it = std::ranges::find(line.settings, key, [](const auto& s) { return s.first; });
+  return it == line.settings.end() ? std::string() : it->second;
+}
+
 // The side of the images is said by a setting; else by a network's grid of positions, which of a
 // NAC leaves several: then the test images' own, where it is among them.
 void settle_image_side(SeenModel& seen, const fs::path& model, const CommandLine& line) {
   if (seen.image_sides <= 1) return;
-  const auto find = [&](const char* key) {
-    const auto it = std::ranges::find(line.settings, key, [](const auto& s) { return s.first; });
-    return it == line.settings.end() ? std::string() : it->second;
-  };
-  if (!find("data.image_size").empty()) return;
-  const auto side = ImageFile(find("data.test")).info().height;
+  if (!setting_of(line, "data.image_size").empty()) return;
+  const auto side = ImageFile(setting_of(line, "data.test")).info().height;
   if (side < seen.image.size || side >= seen.image.size + seen.image_sides)
     throw ConfigError(fmt::format(
         "'{}' does not tell the side of its images: {} to {} pixels lead to its grid of "
@@ -110,6 +141,9 @@ Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& f
   const bool stored = attributes.contains("config");
   if (!stored) attributes = seen_attributes(model, files, line);
   auto settings = data_sizes(attributes);
+  if (fs::exists(setting_of(line, "data.test")))
+    for (auto& setting : same_data(attributes, setting_of(line, "data.test")))
+      settings.push_back(std::move(setting));
   for (const auto& setting : line.settings)
     // What was seen is the model; the settings had their say in it.
     if (stored || setting.first.starts_with("data.") || setting.first.starts_with("train."))

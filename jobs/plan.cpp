@@ -106,6 +106,7 @@ std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int r
       }
     seconds += waves[w].seconds();
   }
+  for (const auto& note : data_notes(list)) text += "\nwarning: " + note + "\n";
   return text + fmt::format("\npredicted by [machine]: {} on {} ranks; files up to {:.3g} GB\n",
                             duration_text(seconds), ranks, disk * 1e-9);
 }

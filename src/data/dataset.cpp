@@ -16,6 +16,10 @@ Dataset::Dataset(const DataOptions& options, Split split) {
   const auto problems =
       contradictions(file_->info(), options, key, test ? options.test_count : options.count);
   if (!problems.empty()) throw ConfigError(problems);
+  const bool of_training = test && options.mean.empty() && std::filesystem::exists(options.train);
+  const ImageFileInfo source = of_training ? ImageFile(options.train).info() : file_->info();
+  mean_ = pixel_mean(source, options);
+  std_ = pixel_std(source, options);
   indices_ = split_indices(file_->labels(), test ? 0 : options.validation_images,
                            test ? 0 : options.train_images, split);
 }

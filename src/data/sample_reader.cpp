@@ -6,16 +6,13 @@
 
 #include <m2mkd/base/error.hpp>
 
-#include "file_check.hpp"
-
 namespace m2mkd {
 
 SampleReader::SampleReader(Dataset dataset, const DataOptions& options, at::ScalarType dtype)
     : dataset_(std::move(dataset)),
       pipeline_(pipeline(dataset_.file().info(), options)),
       dtype_(dtype),
-      normalise_(pixel_mean(dataset_.file().info(), options),
-                 pixel_std(dataset_.file().info(), options), dtype) {
+      normalise_(dataset_.mean(), dataset_.std(), dtype) {
   require(dtype == at::kFloat || dtype == at::kDouble, "loaders make float or double tensors");
 }
 

@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/data/dataset.hpp>
+#include <m2mkd/data/provenance.hpp>
 
 #include "file_check.hpp"
 #include "pipeline.hpp"
@@ -62,6 +63,11 @@ std::optional<ImageFileInfo> header(const DataOptions& options, bool test,
   return std::nullopt;
 }
 
+std::string normalisations(const ImageFileInfo& train, const ImageFileInfo& test) {
+  return fmt::format("{} there, {} here", normalisation_text(train.mean, train.std),
+                     normalisation_text(test.mean, test.std));
+}
+
 // Are these the two files of one data set? Pixels may differ in size where they are resized.
 void check_pair(const DataOptions& options, const ImageFileInfo& train, const ImageFileInfo& test,
                 std::vector<std::string>& problems) {
@@ -80,6 +86,23 @@ void check_pair(const DataOptions& options, const ImageFileInfo& train, const Im
                   text(options.train, train), text(options.test, test)));
 }
 
+// Labels of one file mean nothing by the class names of another, and tensors cannot be normalised
+// anew.
+void check_meaning(const DataOptions& options, const ImageFileInfo& train,
+                   const ImageFileInfo& test, std::vector<std::string>& problems) {
+  if (const auto difference = class_difference(train.classes, test.classes); !difference.empty())
+    problems.push_back(
+        fmt::format("data.test = {} has other classes than data.train = {} ({}): pack both "
+                    "together, or with the same list of classes",
+                    options.test.string(), options.train.string(), difference));
+  if (train.form == ImageForm::tensor && test.form == ImageForm::tensor &&
+      (train.mean != test.mean || train.std != test.std))
+    problems.push_back(fmt::format(
+        "data.test = {} holds tensors that were normalised otherwise than those of data.train = {} "
+        "({}): pack both together",
+        options.test.string(), options.train.string(), normalisations(train, test)));
+}
+
 }  // namespace
 
 DataShape data_shape(const DataOptions& options, std::vector<std::string>& problems) {
@@ -95,9 +118,29 @@ DataShape data_shape(const DataOptions& options, std::vector<std::string>& probl
     if (shape.image_size == 0) shape.image_size = network_side(*info, options);
     if (shape.classes == 0) shape.classes = std::ssize(info->classes);
   }
-  if (train && test) check_pair(options, *train, *test, problems);
-  if (train) shape.train_digest = train->digest;
-  if (test) shape.test_digest = test->digest;
+  if (train && test) {
+    check_pair(options, *train, *test, problems);
+    check_meaning(options, *train, *test, problems);
+    if (train->form != ImageForm::tensor && options.mean.empty() &&
+        (train->mean != test->mean || train->std != test->std))
+      shape.note = fmt::format(
+          "data.test = {} was packed with another normalisation than data.train = {} ({}): that of "
+          "the training images is used for both",
+          options.test.string(), options.train.string(), normalisations(*train, *test));
+  }
+  if (test) {
+    shape.test_digest = test->digest;
+    shape.test_name = test->name;
+  }
+  if (train) {
+    shape.train_digest = train->digest;
+    shape.train_name = train->name;
+  }
+  if (const auto& known = train ? train : test) {
+    shape.class_names = known->classes;
+    shape.mean = pixel_mean(*known, options);
+    shape.std = pixel_std(*known, options);
+  }
 
   const std::int64_t count = train ? train->count : options.count;
   shape.test_images = test ? test->count : options.test_count;

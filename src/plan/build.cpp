@@ -8,6 +8,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/data/provenance.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 
@@ -268,9 +269,7 @@ Task Builder::task(const Job& job, Attributes provenance) {
   provenance["network"] = std::string(enum_name(job.role));
   provenance["stage"] = static_cast<std::int64_t>(job.stage);
   provenance["method"] = job.context;
-  provenance["data.channels"] = job.shape.channels;
-  provenance["data.image_size"] = job.shape.image_size;
-  provenance["data.classes"] = job.shape.classes;
+  provenance.merge(data_attributes(job.shape, job.data));
   provenance["seed"] = static_cast<std::int64_t>(job.seed);
   provenance["identity"] = full_identity(job, digests_);
   provenance["parameters"] = parameter_count(task.chain);

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
 
+#include "given.hpp"
 #include "prior_table.hpp"
 #include "sweep_table.hpp"
 
@@ -82,8 +84,12 @@ std::string teacher_warning(const Hybrids& row, double meta) {
 
 std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows) {
   std::string text;
-  const double meta = number(summary.attributes, "pretrain_acc1"),
-               teacher = number(summary.attributes, "finetune_acc1");
+  const auto trained_or_given = [&](const char* trained, const char* network) {
+    const double acc1 = number(summary.attributes, trained);
+    return std::isnan(acc1) ? given_acc1(summary, network) : acc1;
+  };
+  const double meta = trained_or_given("pretrain_acc1", "meta"),
+               teacher = trained_or_given("finetune_acc1", "teacher");
   std::vector<double> students;
   for (const auto& row : method_rows(summary))
     if (row.method == "e2e") students.push_back(row.number("acc1"));
@@ -99,7 +105,39 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
     if (const double share = row.number("smallest_expert_share"); share < 1.0)
       text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
                           row.name, share);
+  text += given_warnings(summary);
+  const auto left_out = summary.attributes.find("left_out");
+  if (left_out != summary.attributes.end()) {
+    std::istringstream lines(std::get<std::string>(left_out->second));
+    for (std::string line; std::getline(lines, line);) text += "warning: left out: " + line + "\n";
+  }
   return text;
+}
+
+// What of the numbers is not as it should be: images of the test set that were not scored, steps
+// that were left out.
+std::string notes(const TableFile& summary) {
+  std::string text;
+  for (const auto& row : method_rows(summary)) {
+    if (const double dropped = row.number("test.dropped"); dropped > 0)
+      text += fmt::format("{}: {:.0f} of {:.0f} test images were not scored (eval_drop_last)\n",
+                          row.name, dropped, dropped + row.number("test_images"));
+    const double skipped = row.number("skipped_steps"), restores = row.number("restores");
+    if (skipped > 0 || restores > 0)
+      text += fmt::format(
+          "warning: {}: {:.0f} steps of its jobs were left out as not finite, {:.0f} times a job "
+          "went back to a checkpoint (train.non_finite)\n",
+          row.name, skipped, restores);
+  }
+  return text;
+}
+
+// "test set: fashion-mnist, 10000 images, digest 1f…"
+std::string test_row(const Attributes& summary) {
+  if (!summary.contains("test.digest")) return {};
+  return fmt::format(
+      "{:<14}{}, {} images, digest {}\n", "test set", text_attribute(summary, "test.name"),
+      integer_attribute(summary, "test.images"), text_attribute(summary, "test.digest"));
 }
 
 }  // namespace
@@ -130,6 +168,7 @@ std::string comparison_table(const TableFile& summary) {
   if (!std::isnan(number(a, "finetune_acc1")))
     text += accuracy_row("teacher", number(a, "finetune_acc1"),
                          number(a, "finetune_acc1_standard_error"));
+  text += given_rows(summary);
   const auto rows = hybrids(summary);
   std::size_t hybrid_width = 24;
   for (const auto& row : rows) hybrid_width = std::max(hybrid_width, row.name.size() + 1);
@@ -138,6 +177,7 @@ std::string comparison_table(const TableFile& summary) {
     for (const double acc1 : row.acc1) text += fmt::format("{:>7.2f}", acc1);
     text += "\n";
   }
+  text += test_row(a);
   text +=
       "\ntime, FLOPs: training of all jobs that the method needs, meta included, teacher "
       "preparation and evaluation excluded, "
@@ -147,6 +187,7 @@ std::string comparison_table(const TableFile& summary) {
   text += sweep_table(summary);
   text += published_row(summary);
   text += prior_table(summary);
+  text += notes(summary);
   text += warnings(summary, rows);
   const auto note = a.find("note");
   if (note != a.end())

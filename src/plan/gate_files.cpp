@@ -5,6 +5,7 @@
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/gates.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/train/identity.hpp>
 
 namespace m2mkd {
 

@@ -105,6 +105,8 @@ Findings check_data(const JobList& list, bool all_images) {
                                                 job.data.validation_images, job.data.train_images);
       if (seen.insert(key).second) findings.push_back(check_split(job.data, split, all_images));
     }
+  for (const auto& note : data_notes(list))
+    findings.push_back({"data", list.jobs.front().data.test.string(), Verdict::warning, note});
   return findings;
 }
 

@@ -11,6 +11,7 @@
 #include <m2mkd/train/overfit.hpp>
 
 #include "gate_parts.hpp"
+#include "retest.hpp"
 
 namespace m2mkd {
 
@@ -112,11 +113,10 @@ Chain start_of(const Job& job, const RunFolder& folder) {
 Finding check_record(const Job& job, const RunFolder& folder, const Digests& usable) {
   const auto path = folder.module(job.name);
   const Attributes attributes = read_attributes(path);
-  const Dataset test(job.data, Split::test);
-  if (integer_attribute(attributes, "test_images") != test.size())
+  if (const auto difference = test_difference(job, attributes); !difference.empty())
     return {"recorded", job.name, Verdict::skipped,
-            fmt::format("it was evaluated on {} images, data.test has {}",
-                        integer_attribute(attributes, "test_images"), test.size())};
+            "it was tested " + difference + ": the run tests it again"};
+  const Dataset test(job.data, Split::test);
   std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
   std::vector<std::string> names{"loss"};
   if (!job.parts.empty() && attributes.contains("start_loss") &&
@@ -125,8 +125,13 @@ Finding check_record(const Job& job, const RunFolder& folder, const Digests& usa
     names.emplace_back("start_loss");
   }
   const Communicator alone;
-  const auto found = evaluate(chains, {test, job.data, job.train.eval_batch, job.train.precision,
-                                       alone, c10::Device(c10::kCPU)});
+  const auto found = evaluate(chains, {.dataset = test,
+                                       .data = job.data,
+                                       .batch = job.train.eval_batch,
+                                       .precision = job.train.precision,
+                                       .group = alone,
+                                       .device = c10::Device(c10::kCPU),
+                                       .drop_last = job.train.eval_drop_last});
   if (!found) return {"recorded", job.name, Verdict::skipped, "stopped"};
   // Sums in another order, or rounding to 8 bits.
   const double tolerance = job.train.precision == Precision::bf16 ? 2e-2 : 1e-3;
@@ -141,9 +146,7 @@ Finding check_record(const Job& job, const RunFolder& folder, const Digests& usa
   }
   if (finding.verdict == Verdict::wrong)
     finding.text +=
-        " [tensors were changed or exchanged since, or data.test is another set]: "
-        "remove " +
-        path.string() + " to train it anew";
+        " [tensors were changed or exchanged since]: remove " + path.string() + " to train it anew";
   return finding;
 }
 

@@ -1,8 +1,7 @@
 #include <algorithm>
-#include <map>
 #include <set>
-#include <sstream>
 
+#include <m2mkd/config/value.hpp>
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/plan/job.hpp>
 
@@ -40,15 +39,6 @@ void add_model(std::set<std::string>& lines, const std::string& prefix, const Mo
   const auto unused = unused_keys(model.model, distill_form);
   without.insert(without.end(), unused.begin(), unused.end());
   add_keys(lines, prefix, model, ModelOptions::keys(), without);
-}
-
-std::map<std::string, std::string> parse(const std::string& identity) {
-  std::map<std::string, std::string> values;
-  std::istringstream in(identity);
-  for (std::string line; std::getline(in, line);)
-    if (const auto at = line.find(" = "); at != std::string::npos)
-      values[line.substr(0, at)] = line.substr(at + 3);
-  return values;
 }
 
 }  // namespace
@@ -123,25 +113,12 @@ std::string Job::identity() const {
   add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size,
                                 shape.image_size, shape.classes, shape.train_images));
   if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);
+  if (!shape.mean.empty()) 
+    add("data.normalisation",
+        fmt::format("mean {} and std {}", print_value(shape.mean), print_value(shape.std)));
   std::string text;
   for (const auto& line : lines) text += line + "\n";
   return text;
-}
-
-std::vector<std::string> identity_differences(const std::string& before, const std::string& now) {
-  const auto a = parse(before), b = parse(now);
-  std::vector<std::string> differences;
-  const auto value = [](const auto& map, const std::string& key) {
-    const auto it = map.find(key);
-    return it == map.end() ? std::string("(none)") : it->second;
-  };
-  std::set<std::string> keys;
-  for (const auto* map : {&a, &b})
-    for (const auto& [key, text] : *map) keys.insert(key);
-  for (const auto& key : keys)
-    if (value(a, key) != value(b, key))
-      differences.push_back(key + ": " + value(a, key) + " -> " + value(b, key));
-  return differences;
 }
 
 }  // namespace m2mkd

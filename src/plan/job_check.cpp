@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <m2mkd/data/provenance.hpp>
 #include <m2mkd/data/sampler.hpp>
 
 namespace m2mkd {
@@ -83,6 +84,29 @@ void check_features(const Job& job, std::vector<std::string>& problems) {
     problems.emplace_back(
         "distill.feature_weight needs equal numbers of tokens: hybrid.token_mismatch = resample");
   }
+}
+
+void check_parent(const Job& job, const Job& parent, std::vector<std::string>& problems) {
+  const auto& mine = job.shape;
+  const auto& its = parent.shape;
+  const auto phase = enum_name(job.phase), other = enum_name(parent.phase);
+  if (const auto difference = class_difference(its.class_names, mine.class_names);
+      !difference.empty())
+    problems.push_back(fmt::format(
+        "[data.{}] has other classes than the data of {}, whose networks it starts from ({}): pack "
+        "both with the same list of classes",
+        phase, other, difference));
+  if (!its.mean.empty() && !mine.mean.empty() && (its.mean != mine.mean || its.std != mine.std))
+    problems.push_back(
+        fmt::format("images of {} are normalised otherwise than those of {}, whose networks it "
+                    "starts from ({} there, {} here): set data.mean and data.std",
+                    phase, other, normalisation_text(its.mean, its.std),
+                    normalisation_text(mine.mean, mine.std)));
+  if (!its.test_digest.empty() && !mine.test_digest.empty() && its.test_digest != mine.test_digest)
+    problems.push_back(
+        fmt::format("{} is tested on {}, and {} on {}: one table compares them, so give all phases "
+                    "one data.test",
+                    phase, job.data.test.string(), other, parent.data.test.string()));
 }
 
 void check_job(const Job& job, std::vector<std::string>& problems) {

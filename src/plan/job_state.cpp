@@ -11,6 +11,7 @@
 #include <m2mkd/plan/difference.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/train/completion.hpp>
+#include <m2mkd/train/identity.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 namespace m2mkd {
@@ -199,6 +200,17 @@ bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests
       break;
   }
   return false;
+}
+
+bool same_training(const Job& job, const RunFolder& folder, const Attributes& module) {
+  Digests digests;
+  for (const auto& source : sources(job)) {
+    const auto path = folder.file(source);
+    if (!fs::exists(path)) return false;
+    digests[digest_key(source)] = weights_digest(path);
+  }
+  return identity_differences(text_attribute(module, "identity"), full_identity(job, digests))
+      .empty();
 }
 
 bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,

@@ -23,6 +23,9 @@ bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests
 bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,
                   const Config& config, Digests& given);
 
+/// Is the module file (its attributes) of exactly these settings and of the parents that are there?
+bool same_training(const Job& job, const RunFolder& folder, const Attributes& module);
+
 /// A number that changes whenever any job gained a step: finished modules and newest checkpoints.
 std::string progress_fingerprint(const JobList& list, const RunFolder& folder);
 

@@ -44,8 +44,9 @@ bool is_prior(const std::string& name) {
   return name.size() == 19 && name.ends_with(".h5") &&
          name.find_first_not_of("0123456789abcdef") == 16;
 }
+constexpr std::array texts{"config.ini", "plan.json", "summary.h5", "given.h5"};
 bool is_text(const std::string& name) {
-  return name == "config.ini" || name == "plan.json" || name == "summary.h5";
+  return std::ranges::count(texts, name) > 0;
 }
 
 /// A folder of a run and the names that it may hold.
@@ -98,8 +99,11 @@ void require_free(const fs::path& dir) {
                        dir.string(), path.lexically_relative(dir).string()));
   };
   std::error_code absent;
-  for (const auto* name : {"config.ini", "plan.json", "summary.h5", "run.log"})
+  const auto free = [&](const char* name) {
     if (fs::exists(fs::symlink_status(dir / name, absent))) foreign(dir / name);
+  };
+  std::ranges::for_each(texts, free);
+  free("run.log");
   for (const auto& place : places)
     for (const auto& entry : entries(dir / place.name)) {
       const auto name = entry.path().filename().string();

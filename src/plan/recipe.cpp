@@ -209,6 +209,7 @@ std::string Recipe::add(const Row& row, const Context& context, JobList& list,
     const auto [parent_row, parent_context] = by_name_.at(parent);
     add(parent_row, parent_context, list, needed);
     job.wave = std::max(job.wave, list.find(parent).wave + 1);
+    check_parent(job, list.find(parent), problems_);
   }
   if (std::ranges::count(needed, own) == 0) needed.push_back(own);
   if (std::ranges::count(list.jobs, own, &Job::name) == 0) {
@@ -290,6 +291,13 @@ std::vector<std::string> counted_jobs(const JobList& list, const std::string& me
   for (const auto& name : needs)
     if (counted.contains(name)) jobs.push_back(name);
   return jobs;
+}
+
+std::set<std::string> data_notes(const JobList& list) {
+  std::set<std::string> notes;
+  for (const auto& job : list.jobs)
+    if (!job.shape.note.empty()) notes.insert(job.shape.note);
+  return notes;
 }
 
 double method_flops(const JobList& list, const std::string& method, bool with_teacher) {

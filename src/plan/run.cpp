@@ -14,9 +14,11 @@
 #include <m2mkd/store/table_file.hpp>
 
 #include "evaluation_images.hpp"
+#include "given.hpp"
 #include "job_state.hpp"
 #include "own_folder.hpp"
 #include "plan_file.hpp"
+#include "retest.hpp"
 #include "start_table.hpp"
 #include "wave_run.hpp"
 
@@ -103,10 +105,12 @@ ExitCode run(const Config& config, const Session& session) {
   const JobList list = make_jobs(config);
   const auto jobs = selected_jobs(list, config.run);
   Digests given;
-  const bool work_left =
-      !on_root(world, [&] {
-         return std::string(would_accept(jobs, folder, config, given) ? "open" : "");
-       }).empty();
+  const bool work_left = !on_root(world, [&] {
+                            if (!would_accept(jobs, folder, config, given)) return std::string();
+                            for (const auto& network : given_networks(list))
+                              require_same_data(network);
+                            return std::string("open");
+                          }).empty();
   if (work_left)
     decode_evaluation_images(jobs, world, [&](const std::string& what) { watchdog.beat(what); });
   on_root(world, [&] {
@@ -124,6 +128,14 @@ ExitCode run(const Config& config, const Session& session) {
     print_plan(list, waves, world.size(), config.machine);
   }
 
+  const auto stopped = [&] {
+    const std::string code = on_root(
+        world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
+    const std::string reason = stop_reason(world);
+    log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
+    return static_cast<ExitCode>(std::stoi(code));
+  };
+  if (work_left && !evaluate_given(list, folder, given, session, watchdog)) return stopped();
   for (std::size_t w = 0; w < waves.size(); ++w) {
     const int number = static_cast<int>(w);
     // Rank 0 looks at the files and decides; the others are told the groups and the digests.
@@ -144,14 +156,10 @@ ExitCode run(const Config& config, const Session& session) {
     }
     const WaveOrder order = wave_order_from_text(told);
     if (root) print_wave(order, number, static_cast<int>(waves.size()));
-    if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped) {
-      const std::string code = on_root(
-          world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
-      const std::string reason = stop_reason(world);
-      log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
-      return static_cast<ExitCode>(std::stoi(code));
-    }
+    if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped)
+      return stopped();
   }
+  if (!retest_finished(list, config, folder, session, watchdog)) return stopped();
 
   on_root(world, [&] {
     const TableFile summary = summarise(list, folder, config);

@@ -68,6 +68,7 @@ void print_start_table(const Session& session, const Config& config, const JobLi
   log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes",
             shape.train_images, shape.validation_images, shape.test_images, shape.channels,
             shape.image_size, shape.image_size, shape.classes);
+  for (const auto& note : data_notes(list)) log::warn("data       {}", note);
   const auto swept = [](const char* what, const auto& values) {
     return values.empty() ? std::string() : fmt::format("; {} {}", what, print_value(values));
   };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <set>
@@ -7,7 +8,9 @@
 #include <m2mkd/base/statistics.hpp>
 #include <m2mkd/plan/summary.hpp>
 
+#include "given.hpp"
 #include "prior_table.hpp"
+#include "retest.hpp"
 
 namespace m2mkd {
 
@@ -18,11 +21,19 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 // Attributes of the finished module files, by job.
 using Finished = std::map<std::string, Attributes>;
 
-Finished read_finished(const JobList& list, const RunFolder& folder) {
+// Those of another test than today's are left out, one line each in `left_out`.
+Finished read_finished(const JobList& list, const RunFolder& folder, std::string& left_out) {
   Finished finished;
-  for (const auto& job : list.jobs)
-    if (const auto path = folder.module(job.name); std::filesystem::exists(path))
-      finished[job.name] = read_attributes(path);
+  for (const auto& job : list.jobs) {
+    const auto path = folder.module(job.name);
+    if (!std::filesystem::exists(path)) continue;
+    Attributes module = read_attributes(path);
+    const auto difference = test_difference(job, module);
+    if (difference.empty())
+      finished[job.name] = std::move(module);
+    else
+      left_out += fmt::format("{} was tested {}\n", job.name, difference);
+  }
   return finished;
 }
 
@@ -39,6 +50,15 @@ double sum(const JobList& list, const Finished& finished, const std::string& met
   for (const auto& job : with_teacher ? list.needs.at(method) : counted_jobs(list, method))
     total += number(finished, job, name);
   return total;
+}
+
+// Over all jobs that a method needs; files of earlier versions do not tell, and count 0.
+std::int64_t count(const JobList& list, const Finished& finished, const std::string& method,
+                   const std::string& name) {
+  double total = 0;
+  for (const auto& job : list.needs.at(method))
+    if (const double value = number(finished, job, name); !std::isnan(value)) total += value;
+  return static_cast<std::int64_t>(total);
 }
 
 TableGroup method_group(const JobList& list, const Finished& finished, const Config& config,
@@ -58,6 +78,10 @@ TableGroup method_group(const JobList& list, const Finished& finished, const Con
   a["rank_seconds"] = sum(list, finished, method, "rank_seconds", false);
   a["flops"] = sum(list, finished, method, "flops", false);
   a["images"] = sum(list, finished, method, "images", false);
+  for (const auto* name : {"skipped_steps", "restores"})
+    a[name] = count(list, finished, method, name);
+  for (const auto* name : {"test_images", "test.dropped"})
+    a[name] = static_cast<std::int64_t>(number(finished, final, name));
   if (finished.at(final).contains("acc1_published"))
     a["acc1_published"] = number(finished, final, "acc1_published");
   if (finished.at(final).contains("smallest_expert_share"))
@@ -103,9 +127,9 @@ TableGroup job_group(const JobList& list, const Finished& finished) {
   std::vector<std::int64_t> rows;
   std::vector<std::string> names, phases;
   const std::vector<std::string> columns{
-      "acc1",         "acc5",         "loss",  "steps", "images",     "seconds",
-      "rank_seconds", "eval_seconds", "flops", "ranks", "parameters", "trainable_parameters",
-      "peak_memory"};
+      "acc1",         "acc5",          "loss",    "steps", "images",     "seconds",
+      "rank_seconds", "eval_seconds",  "flops",   "ranks", "parameters", "trainable_parameters",
+      "peak_memory",  "skipped_steps", "restores"};
   std::vector<std::vector<double>> values(columns.size());
   for (const auto& job : list.jobs) {
     if (!finished.contains(job.name)) continue;
@@ -186,8 +210,14 @@ double MethodRow::number(const std::string& attribute) const {
 }
 
 TableFile summarise(const JobList& list, const RunFolder& folder, const Config& config) {
-  const Finished finished = read_finished(list, folder);
   TableFile file;
+  std::string left_out;
+  const Finished finished = read_finished(list, folder, left_out);
+  const DataShape& shape = list.jobs.front().shape;
+  file.attributes["test.name"] = shape.test_name;
+  file.attributes["test.digest"] = shape.test_digest;
+  file.attributes["test.images"] = shape.test_images;
+  file.attributes["left_out"] = left_out;
   file.attributes["config"] = config.text();
   file.attributes["seed"] = config.run.seed;
   file.attributes["note"] = config.run.note;
@@ -199,6 +229,7 @@ TableFile summarise(const JobList& list, const RunFolder& folder, const Config& 
   for (const auto& variant : config.variants())
     if (finished.contains(list.needs.at(variant.name).back()))
       file.groups.push_back(method_group(list, finished, config, variant));
+  for (auto& group : given_groups(list, folder)) file.groups.push_back(std::move(group));
   file.groups.push_back(hybrid_group(list, finished));
   file.groups.push_back(job_group(list, finished));
   if (auto priors = prior_group(list, folder)) file.groups.push_back(std::move(*priors));

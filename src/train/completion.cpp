@@ -11,12 +11,12 @@ namespace m2mkd {
 
 namespace {
 
-// Does the file say that this very training is finished?
-bool says_finished(const std::filesystem::path& path, std::int64_t steps) {
+// Does the file say that this very training is finished, with this accuracy?
+bool says_finished(const std::filesystem::path& path, std::int64_t steps, double acc1) {
   if (!std::filesystem::exists(path)) return false;
   const auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
   return json.is_object() && json.value("state", "") == "finished" &&
-         json.value("step", std::int64_t{-1}) == steps;
+         json.value("step", std::int64_t{-1}) == steps && json.value("acc1", -1.0) == acc1;
 }
 
 }  // namespace
@@ -27,7 +27,8 @@ void complete(const Attributes& module, const std::filesystem::path& checkpoints
   if (kept != module.end() && std::get<std::int64_t>(kept->second) == 0)
     CheckpointFolder(checkpoints).remove();
   const std::int64_t steps = integer_attribute(module, "steps");
-  if (status_file.empty() || says_finished(status_file, steps)) return;
+  const double acc1 = number_attribute(module, "acc1");
+  if (status_file.empty() || says_finished(status_file, steps, acc1)) return;
   const double seconds = number_attribute(module, "seconds");
   const nlohmann::json status{
       {"job", text_attribute(module, "job")},
@@ -37,7 +38,7 @@ void complete(const Attributes& module, const std::filesystem::path& checkpoints
       {"step", steps},
       {"steps", steps},
       {"loss", number_attribute(module, "loss")},
-      {"acc1", number_attribute(module, "acc1")},
+      {"acc1", acc1},
       {"images_per_s", seconds > 0 ? number_attribute(module, "images") / seconds : 0.0},
       {"eta_seconds", 0.0},
       {"ranks", integer_attribute(module, "ranks")},

@@ -9,6 +9,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/config/value.hpp>
+#include <m2mkd/train/identity.hpp>
 
 #include "job_run.hpp"
 
@@ -46,7 +47,9 @@ std::optional<TensorFile> JobRun::newest_checkpoint() const {
       TensorFile file = checkpoints_.load(step);
       const auto& mine = task_.provenance;
       if (mine.contains("identity") &&
-          text_attribute(file.attributes, "identity") != text_attribute(mine, "identity"))
+          !identity_differences(text_attribute(file.attributes, "identity"),
+                                text_attribute(mine, "identity"))
+               .empty())
         throw Error(fmt::format("{}: its checkpoint belongs to other settings; use --run.redo or "
                                 "another --run.dir",
                                 task_.name),
@@ -98,6 +101,20 @@ void JobRun::go_back() {
   checkpoint();
 }
 
+// Where the test set gives the best accuracy during training, that of another one does not count.
+// Accuracies before training cannot be measured any more: when the job is finished it is tested
+// again (plan/retest).
+void JobRun::forget_other_test(const TensorFile& file) {
+  const auto then = file.attributes.find("test.digest");
+  const auto now = std::as_const(task_.provenance).find("test.digest");
+  if (now == task_.provenance.end() ||
+      (then != file.attributes.end() && then->second == now->second))
+    return;
+  log::warn("{}: its checkpoint was made with another test set than data.test", task_.name);
+  if (task_.data.validation_images == 0)
+    for (const auto* name : {"best_acc1", "best_epoch"}) records_.results.erase(name);
+}
+
 // `file` is given on the root only; the others receive from it.
 void JobRun::receive(const TensorFile* file) {
   std::string left_out;
@@ -108,6 +125,7 @@ void JobRun::receive(const TensorFile* file) {
         weights.push_back(tensor);
     m2mkd::load(trained_part(task_), weights, task_.name + "'s checkpoint");
     load(progress_, records_, *file);
+    forget_other_test(*file);
     optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));
     if (file->attributes.contains("progress.skip_steps"))
       left_out = text_attribute(file->attributes, "progress.skip_steps");

@@ -13,6 +13,7 @@
 #include <m2mkd/train/schedule.hpp>
 
 #include "job_run.hpp"
+#include "test_result.hpp"
 
 namespace m2mkd {
 
@@ -22,40 +23,6 @@ double peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024.0;
-}
-
-// Smallest share of its block's tokens that any expert gets, in percent; 100 without experts.
-double smallest_expert_share(const Accuracy& accuracy) {
-  double smallest = 100.0;
-  for (const auto& [block, load] : accuracy.expert_load) {
-    double all = 0;
-    for (const auto n : load) all += static_cast<double>(n);
-    for (const auto n : load)
-      smallest = std::min(smallest, 100.0 * static_cast<double>(n) / std::max(all, 1.0));
-  }
-  return smallest;
-}
-
-TableGroup expert_table(const Accuracy& accuracy) {
-  std::vector<std::string> blocks;
-  std::vector<std::int64_t> experts, tokens;
-  for (const auto& [block, load] : accuracy.expert_load)
-    for (std::size_t e = 0; e < load.size(); ++e) {
-      blocks.push_back(block);
-      experts.push_back(static_cast<std::int64_t>(e));
-      tokens.push_back(load[e]);
-    }
-  return {"experts",
-          {},
-          {{"row",
-            [&] {
-              std::vector<std::int64_t> rows(blocks.size());
-              for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
-              return rows;
-            }()},
-           {"block", blocks},
-           {"expert", experts},
-           {"tokens", tokens}}};
 }
 
 }  // namespace
@@ -82,19 +49,7 @@ void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) 
   progress_.start_done = 1;
   progress_.eval_seconds += seconds;
   if (!root()) return;
-  std::size_t i = 0;
-  if (task_.evaluate_start) {
-    records_.results["start_acc1"] = accuracies[i].acc1;
-    records_.results["start_acc5"] = accuracies[i].acc5;
-    records_.results["start_loss"] = accuracies[i++].loss;
-    log::info("{}: before training acc1={:.2f}", task_.name,
-              std::get<double>(records_.results["start_acc1"]));
-  }
-  for (std::size_t teacher = 0; i < accuracies.size(); ++i, ++teacher) {
-    const std::string name = teacher == 0 ? "teacher" : "teacher" + std::to_string(teacher + 1);
-    records_.results[name + "_acc1"] = accuracies[i].acc1;
-    log::info("{}: {} acc1={:.2f}", task_.name, name, accuracies[i].acc1);
-  }
+  record_start_results(records_.results, task_, accuracies);
 }
 
 bool JobRun::log_due() {
@@ -112,17 +67,11 @@ void JobRun::write_metrics() const {
   write_table_file(task_.metrics_file, file);
 }
 
-void JobRun::publish(const Accuracy& test, double seconds) {
+void JobRun::publish(const Accuracy& test, std::int64_t images, double seconds) {
   progress_.eval_seconds += seconds;
   if (!root()) return;
   auto& results = records_.results;
-  results["acc1"] = test.acc1;
-  results["acc5"] = test.acc5;
-  results["loss"] = test.loss;
-  results["acc1_standard_error"] = test.standard_error();
-  results["test_images"] = test.count;
-  if (test.acc1_published) results["acc1_published"] = *test.acc1_published;
-  if (!test.expert_load.empty()) results["smallest_expert_share"] = smallest_expert_share(test);
+  record_test(results, test, images);
 
   TensorFile file;
   const Chain part = trained_part(task_);

@@ -276,12 +276,4 @@ bool JobRun::evaluation_due() const {
   return at_end() || std::floor(epoch() / every) > std::floor(std::floor(before) / every);
 }
 
-std::vector<Chain> JobRun::start_chains() const {
-  std::vector<Chain> chains;
-  if (task_.evaluate_start) chains.push_back(task_.chain);
-  if (task_.evaluate_teachers)
-    chains.insert(chains.end(), task_.teachers.begin(), task_.teachers.end());
-  return chains;
-}
-
 }  // namespace m2mkd

@@ -59,8 +59,7 @@ class JobRun {
   bool start_due() const {
     return progress_.start_done == 0 && (task_.evaluate_start || task_.evaluate_teachers);
   }
-  /// Chains to be evaluated before training: the job's own and its teachers', as the task asks.
-  std::vector<Chain> start_chains() const;
+  /// Accuracies of start_chains(task()).
   void record_start(std::span<const Accuracy> accuracies, double seconds);
 
   // Files; all ranks call, the group's root writes.
@@ -82,7 +81,8 @@ class JobRun {
   bool restore();
   /// Back to the newest checkpoint; the step that was not finite is left out from now on.
   void go_back();
-  void publish(const Accuracy& test, double seconds);
+  /// `images`: of the test set, scored or not.
+  void publish(const Accuracy& test, std::int64_t images, double seconds);
   void write_metrics() const;
   void write_status(const std::string& state) const;
   /// A line for the log is due: its time is taken anew.
@@ -98,6 +98,7 @@ class JobRun {
   std::string non_finite_stage() const;
   std::optional<TensorFile> newest_checkpoint() const;
   void receive(const TensorFile* file);
+  void forget_other_test(const TensorFile& file);
   bool leaves_out(std::int64_t step) const { return std::ranges::count(skip_steps_, step) > 0; }
   std::string too_many() const;
 

@@ -13,6 +13,7 @@
 #include "autocast.hpp"
 #include "pack_evaluation.hpp"
 #include "pack_step.hpp"
+#include "test_result.hpp"
 
 namespace m2mkd {
 
@@ -113,7 +114,8 @@ bool Trainer::Impl::evaluate_start() {
   for (const auto& run : runs)
     if (run->start_due()) {
       due.push_back(run.get());
-      for (auto& chain : run->start_chains()) chains.emplace_back(&run->task(), std::move(chain));
+      for (auto& chain : start_chains(run->task()))
+        chains.emplace_back(&run->task(), std::move(chain));
     }
   if (due.empty()) return true;
   const Stopwatch watch;
@@ -121,7 +123,7 @@ bool Trainer::Impl::evaluate_start() {
   if (!accuracies) return false;
   std::size_t first = 0;
   for (JobRun* run : due) {
-    const std::size_t count = run->start_chains().size();
+    const std::size_t count = start_chains(run->task()).size();
     run->record_start(std::span(*accuracies).subspan(first, count),
                       watch.seconds() / static_cast<double>(due.size()));
     first += count;
@@ -163,7 +165,7 @@ bool Trainer::Impl::settle() {
     const auto accuracies = evaluate_pack(ended_chains, test, context);
     if (!accuracies) return false;
     for (std::size_t i = 0; i < ended.size(); ++i)
-      ended[i]->publish((*accuracies)[i],
+      ended[i]->publish((*accuracies)[i], test.size(),
                         final_watch.seconds() / static_cast<double>(ended.size()));
     std::erase_if(runs, [](const auto& run) { return run->at_end(); });
   }

@@ -23,7 +23,9 @@ class CheckedRun : public testing::Test {
     const RunFolder run{folder / "run"};
     Digests digests;
     for (const auto& job : list->jobs) {
-      train({Builder(run, digests, {}, at::kCPU).task(job, {})}, job.data);
+      const Attributes place{
+          {"started", 0.0}, {"wave", std::int64_t{0}}, {"first_rank", std::int64_t{0}}};
+      train({Builder(run, digests, {}, at::kCPU).task(job, place)}, job.data);
       digests[job.name] = text_attribute(read_attributes(run.module(job.name)), "digest");
     }
   }

@@ -18,7 +18,11 @@ const ModelOptions kMoeBase = vmoe(vit(768, 12, 16, {3, 3, 3, 3}));
 
 Job imagenet(Phase phase, const ModelOptions& model, int stage, const ModelOptions& meta) {
   Job job = small_job(std::to_string(stage), phase, Role::student, stage);
-  job.shape = {3, 224, 1000, 1281167, 0, 50000, "", ""};
+  job.shape.channels = 3;
+  job.shape.image_size = 224;
+  job.shape.classes = 1000;
+  job.shape.train_images = 1281167;
+  job.shape.test_images = 50000;
   job.model = model;
   job.meta = meta;
   return job;

@@ -33,7 +33,9 @@ inline Job small_job(const std::string& name, Phase phase, Role role, int stage)
   if (role == Role::student) job.model = vmoe(vit(64, 4, 7, {2, 2, 2, 2}));
   if (stage >= 0) job.meta_weights.job = "pretrain";
   job.train.schedule.epochs = 3;
-  job.shape = {1, 28, 10, 10000, 0, 10000, "", ""};
+  job.shape.image_size = 28;
+  job.shape.classes = 10;
+  job.shape.train_images = job.shape.test_images = 10000;
   return job;
 }
 

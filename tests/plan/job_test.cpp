@@ -1,3 +1,5 @@
+#include <m2mkd/train/identity.hpp>
+
 #include "plan/small_config.hpp"
 
 namespace m2mkd {
@@ -65,6 +67,32 @@ TEST(IdentityDifferences, NameTheKeyAndBothValues) {
   EXPECT_THAT(identity_differences("a = 1\nb = 2\n", "b = 2\nc = 3\n"),
               ElementsAre("a: 1 -> (none)", "c: (none) -> 3"));
   EXPECT_THAT(identity_differences(identity("final.m2mkd"), identity("final.m2mkd")), IsEmpty());
+  // A given file under another name is the same file; another one under the same name is not.
+  EXPECT_THAT(
+      identity_differences("digest.a.h5 = 1\ndigest.c = 2\n", "digest.b.h5 = 1\ndigest.c = 2\n"),
+      IsEmpty());
+  EXPECT_THAT(identity_differences("digest.a.h5 = 1\n", "digest.a.h5 = 2\ndigest.b.h5 = 1\n"),
+              ElementsAre("digest.a.h5: 1 -> 2", "digest.b.h5: (none) -> 1"));
+}
+
+TEST(Identity, ContainsTheImagesAndHowTheyAreNormalised) {
+  Job job = small_jobs().find("pretrain");
+  job.shape.train_digest = "0123456789abcdef";
+  job.shape.mean = {0.5};
+  job.shape.std = {0.25};
+  const auto before = job.identity();
+  job.shape.test_digest = "changes no weights";
+  EXPECT_EQ(job.identity(), before);
+  job.shape.train_digest = "fedcba9876543210";
+  EXPECT_THAT(identity_differences(before, job.identity()),
+              ElementsAre("data.digest: 0123456789abcdef -> fedcba9876543210"));
+  job.shape.train_digest = "0123456789abcdef";
+  job.shape.std = {0.125};
+  EXPECT_THAT(identity_differences(before, job.identity()),
+              ElementsAre("data.normalisation: mean 0.5 and std 0.25 -> mean 0.5 and std 0.125"));
+  Job earlier = job;
+  earlier.shape.mean.clear();  // files of earlier versions do not tell
+  EXPECT_THAT(identity_differences(earlier.identity(), job.identity()), IsEmpty());
 }
 
 TEST(Job, CountsMicroBatchesOfAPartBatch) {

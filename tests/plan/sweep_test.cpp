@@ -1,5 +1,7 @@
 #include <set>
 
+#include <m2mkd/train/identity.hpp>
+
 #include "plan/small_config.hpp"
 
 namespace m2mkd {

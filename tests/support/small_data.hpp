@@ -36,7 +36,12 @@ inline void write_small_images(const std::filesystem::path& path, const std::str
   info.channels = 1;
   info.height = info.width = 8;
   info.classes = {"a", "b", "c", "d"};
-  if (broken != -1) info.form = ImageForm::tensor;
+  if (broken == -1) {
+    info.mean = {0.49};
+    info.std = {0.25};
+  } else {
+    info.form = ImageForm::tensor;
+  }
   ImageFileWriter writer(path, info);
   std::vector<std::uint8_t> bytes(64);
   std::vector<float> floats(64);

@@ -16,7 +16,11 @@ enum class Split { train, validation, test };
 struct DataShape {
   std::int64_t channels = 1, image_size = 0, classes = 0;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0;  ///< after the splits
-  std::string train_digest, test_digest;  ///< empty where the file is absent
+  /// Empty where the file is absent.
+  std::string train_digest, test_digest, train_name, test_name;
+  std::vector<std::string> class_names;
+  std::vector<double> mean, std;  ///< per channel, of all images: see Dataset::mean()
+  std::string note;  ///< what of the files does not agree and is put right, for the user; or empty
 };
 
 /// Reads the files' headers. A contradiction between file and options, or a missing file without
@@ -30,6 +34,10 @@ class Dataset {
 
   std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
   const ImageFile& file() const { return *file_; }
+  /// Per channel, what pixels are normalised by: the options', else the training file's where there
+  /// is one (test images are shown as the network learnt to see them), else the file's own.
+  const std::vector<double>& mean() const { return mean_; }
+  const std::vector<double>& std() const { return std_; }
   std::int64_t classes() const { return static_cast<std::int64_t>(file_->info().classes.size()); }
   /// Position in the file of sample `i` of this split.
   std::int64_t index(std::int64_t i) const { return indices_[static_cast<std::size_t>(i)]; }
@@ -40,6 +48,7 @@ class Dataset {
  private:
   std::shared_ptr<const ImageFile> file_;
   std::vector<std::int64_t> indices_;
+  std::vector<double> mean_, std_;
 };
 
 /// The fixed rule: for every class its images in an order drawn from (Purpose::subset, class);

@@ -1,6 +1,6 @@
 #pragma once
-// The images of a few-shot task, drawn as the published Python draws them (reference/vmoe §5.5), number for
-// number: classes by CPython's random, images by NumPy's legacy RandomState.
+// The images of a few-shot task, drawn as the published Python draws them (reference/vmoe §5.5),
+// number for number: classes by CPython's random, images by NumPy's legacy RandomState.
 
 #include <cstdint>
 #include <span>

@@ -56,8 +56,9 @@ void crop(const Image& in, const Box& box, Image& out);
 /// Mirrors left to right.
 void flip_horizontal(Image& image);
 
-/// Antialiased bicubic interpolation (reference/vmoe §5.3) of the part `from` of `in` to height x width: `from`
-/// is cut out first, so pixels around it have no influence. `from` lies inside and is not empty.
+/// Antialiased bicubic interpolation (reference/vmoe §5.3) of the part `from` of `in` to height x
+/// width: `from` is cut out first, so pixels around it have no influence. `from` lies inside and is
+/// not empty.
 void resize_bicubic(const Image& in, const Box& from, std::int64_t height, std::int64_t width,
                     Image& out);
 /// The same, but only the part `window` of the height x width result is computed and stored;

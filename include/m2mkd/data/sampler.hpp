@@ -30,11 +30,12 @@ struct Showing {
 
 /// shuffled: a permutation keyed by (seed, epoch), cut into batches. sequential: file order.
 ///
-/// published (reference/vmoe §4, repeated augmentation), with n images and R = compat.ranks: a permutation
-/// drawn from the epoch's number alone, every image three times in a row; virtual rank r takes
-/// positions r, r + R, … of that list, ⌊⌊n/256⌋·256/R⌋ in all. The global batch of N samples is R
-/// shares of N/R, one rank's after the other's; share r of step s are places [s·N/R, (s+1)·N/R) of
-/// rank r's list. (The published code first pads the list to a multiple of R; nobody reads so far.)
+/// published (reference/vmoe §4, repeated augmentation), with n images and R = compat.ranks: a
+/// permutation drawn from the epoch's number alone, every image three times in a row; virtual rank
+/// r takes positions r, r + R, … of that list, ⌊⌊n/256⌋·256/R⌋ in all. The global batch of N
+/// samples is R shares of N/R, one rank's after the other's; share r of step s are places [s·N/R,
+/// (s+1)·N/R) of rank r's list. (The published code first pads the list to a multiple of R; nobody
+/// reads so far.)
 class Sampler {
  public:
   Sampler(const DataOptions& data, std::int64_t images, std::int64_t batch, std::uint64_t seed);

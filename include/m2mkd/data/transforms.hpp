@@ -1,7 +1,7 @@
 #pragma once
 // From a decoded image to the square a network sees: random for training, fixed for evaluation.
-// reference/vmoe §5.1 and §5.2. All randomness comes from a `Random` keyed by the sample, and every function
-// takes exactly the draws it lists, in that order.
+// reference/vmoe §5.1 and §5.2. All randomness comes from a `Random` keyed by the sample, and every
+// function takes exactly the draws it lists, in that order.
 
 #include <array>
 #include <cstdint>

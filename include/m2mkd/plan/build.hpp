@@ -74,10 +74,11 @@ class Builder {
   /// The job's network with the weights of its published file, or of any file of weights: what an
   /// evaluation needs.
   Chain published(const Job& job, const std::filesystem::path& file);
-
- private:
+  /// A network that the job learns from, or one stage of it (-1: whole); loaded once.
   Chain frozen(const std::string& role, const ModelOptions& model, const Job& job,
                const Source& source, int only_stage);
+
+ private:
   void load_into(const Chain& chain, const Source& source, const ModelOptions& model,
                  int only_stage, const std::string& what);
   NamedTensors read(const Source& source, const std::vector<std::int64_t>& depths,

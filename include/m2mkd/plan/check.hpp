@@ -23,7 +23,8 @@ struct EnumNames<Verdict> {
 };
 
 struct Finding {
-  std::string gate;     ///< data, memory, disk, files, splice, assembly, teacher, recorded, pair
+  std::string
+      gate;  ///< data, memory, disk, files, splice, assembly, given, teacher, recorded, pair
   std::string subject;  ///< a job, file or network
   Verdict verdict = Verdict::ok;
   std::string text;  ///< what was found; where it is not ok, why and what to try

@@ -98,7 +98,4 @@ struct Job {
   std::string identity() const;
 };
 
-/// The lines of two identities that differ, as "key: old → new".
-std::vector<std::string> identity_differences(const std::string& before, const std::string& now);
-
 }  // namespace m2mkd

@@ -3,6 +3,7 @@
 // what a phase is made of.
 
 #include <map>
+#include <set>
 
 #include <m2mkd/plan/job.hpp>
 
@@ -22,6 +23,9 @@ JobList make_jobs(const Config& config);
 /// The jobs that the paper's accounting counts for a method: meta, modules, final. Preparing the
 /// teacher is left out, with the meta model where only that needs it (kd).
 std::vector<std::string> counted_jobs(const JobList& list, const std::string& method);
+
+/// What the data files of the jobs do not agree on and is put right (DataShape::note), each once.
+std::set<std::string> data_notes(const JobList& list);
 
 /// Training FLOPs of those jobs, or of all that the method needs.
 double method_flops(const JobList& list, const std::string& method, bool with_teacher);

@@ -19,7 +19,8 @@ struct Accuracy {
   double loss = 0;                                               ///< mean cross-entropy
   std::int64_t count = 0;                                        ///< images seen
   std::map<std::string, std::vector<std::int64_t>> expert_load;  ///< block → tokens per expert
-  std::optional<double> acc1_published;  ///< percent, of the published meter, where it was asked for
+  std::optional<double>
+      acc1_published;  ///< percent, of the published meter, where it was asked for
   /// Standard error of acc1 in points: 100·√(p(1−p)/n).
   double standard_error() const;
 };

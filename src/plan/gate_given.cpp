@@ -1,0 +1,69 @@
+// Given networks on the test images, before anything learns from them.
+#include <cmath>
+
+#include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/plan/gates.hpp>
+#include <m2mkd/train/evaluator.hpp>
+
+#include "given.hpp"
+
+namespace m2mkd {
+
+namespace {
+
+Finding check_one(const WholeNetwork& given, const RunFolder& folder) {
+  const Job& job = *given.job;
+  const auto found = [&](Verdict verdict, const std::string& text) {
+    return Finding{"given", given.source.file.string(), verdict, text};
+  };
+  require_same_data(given);
+  const Communicator alone;
+  const Chain chain =
+      Builder(folder, {}, alone, c10::kCPU).frozen(given.role, given.model, job, given.source, -1);
+  const Dataset test(job.data, Split::test);
+  const auto accuracy = evaluate(
+      std::span(&chain, 1),
+      {test, job.data, job.train.eval_batch, job.train.precision, alone, c10::Device(c10::kCPU)});
+  if (!accuracy) return found(Verdict::skipped, "stopped");
+  const Accuracy& a = accuracy->front();
+  const std::string bad = worthless(a, test),
+                    text = fmt::format("as {}: acc1 {:.2f} ±{:.2f} % of {} test images", given.role,
+                                       a.acc1, a.standard_error(), a.count);
+  if (!std::isfinite(a.loss)) return found(Verdict::wrong, text + ", " + bad);
+  return bad.empty()
+             ? found(Verdict::ok, text)
+             : found(Verdict::warning, fmt::format("{}, {} [weights of other classes, images of "
+                                                   "another normalisation, or untrained?]",
+                                                   text, bad));
+}
+
+}  // namespace
+
+Findings check_given(const JobList& list, const RunFolder& folder, const Digests& usable,
+                     const MachineOptions& machine, double seconds, double memory) {
+  Findings findings;
+  const Stopwatch watch;
+  for (const auto& given : given_networks(list)) {
+    if (!usable.contains(digest_key(given.source))) continue;
+    const Job& job = *given.job;
+    const auto subject = given.source.file.string();
+    const double needed =
+        job.cost.eval_flops * static_cast<double>(job.shape.test_images) / (machine.gflops * 1e9);
+    if (auto skipped = too_large("given", subject, given.bytes(), memory)) {
+      findings.push_back(*skipped);
+    } else if (watch.seconds() + needed > seconds) {
+      findings.push_back({"given", subject, Verdict::skipped,
+                          fmt::format("all test images would take about {} on one rank: --seconds",
+                                      duration_text(needed))});
+    } else {
+      try {
+        findings.push_back(check_one(given, folder));
+      } catch (const Error& error) {
+        findings.push_back({"given", subject, Verdict::wrong, error.what()});
+      }
+    }
+  }
+  return findings;
+}
+
+}  // namespace m2mkd

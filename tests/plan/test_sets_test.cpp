@@ -1,0 +1,152 @@
+// What is tested, on what, and against which given networks.
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/weights.hpp>
+#include <m2mkd/plan/summary.hpp>
+
+#include "given.hpp"
+#include "plan/check_run.hpp"
+#include "retest.hpp"
+
+namespace m2mkd {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Job tested_job() {
+  Job job;
+  job.name = "final.e2e";
+  job.train.eval_batch = 16;
+  job.shape.test_images = 40;
+  job.shape.test_digest = "today";
+  return job;
+}
+
+Attributes record(std::int64_t scored, std::int64_t dropped, const std::string& digest) {
+  return {{"test_images", scored},
+          {"test.dropped", dropped},
+          {"test.digest", digest},
+          {"test.name", std::string("small")}};
+}
+
+TEST(OtherTestSet, IsSeenInTheRecord) {
+  Job job = tested_job();
+  EXPECT_THAT(test_difference(job, record(40, 0, "today")), IsEmpty());
+  EXPECT_EQ(test_difference(job, record(30, 0, "then")),
+            "on small (digest then), 30 of 30 images scored");
+  EXPECT_THAT(test_difference(job, record(32, 8, "today")), HasSubstr("32 of 40 images scored"));
+  job.train.eval_drop_last = true;
+  EXPECT_THAT(test_difference(job, record(32, 8, "today")), IsEmpty());
+  job.train.eval_drop_last = false;
+  auto start = record(40, 0, "today");
+  start["test.start_digest"] = std::string("then");
+  EXPECT_THAT(test_difference(job, start), HasSubstr("its start on another set"));
+  auto meter = record(40, 0, "today");
+  meter["acc1_published"] = 12.0;
+  EXPECT_THAT(test_difference(job, meter), HasSubstr("published meter"));
+  job.train.published_meter = true;
+  EXPECT_THAT(test_difference(job, meter), IsEmpty());
+  EXPECT_THAT(test_difference(job, Attributes{{"test_images", std::int64_t{40}}}),
+              HasSubstr("earlier version"));
+}
+
+class OtherTestSetOfARun : public CheckedRun {};
+
+TEST_F(OtherTestSetOfARun, LeavesNoModuleInTheTable) {
+  const RunFolder run{folder / "run"};
+  const auto config = small_config(changes());
+  const auto table = summarise(*list, run, config);
+  EXPECT_EQ(text_attribute(table.attributes, "test.digest"),
+            ImageFile(folder / "test.h5").info().digest);
+  EXPECT_THAT(text_attribute(table.attributes, "left_out"), IsEmpty());
+  EXPECT_EQ(method_rows(table).size(), 1U);
+  EXPECT_THAT(comparison_table(table), HasSubstr("test set      small, 40 images, digest "));
+
+  JobList other = *list;
+  for (auto& job : other.jobs) job.shape.test_digest = "another";
+  const auto mixed = summarise(other, run, config);
+  EXPECT_TRUE(method_rows(mixed).empty());
+  EXPECT_THAT(comparison_table(mixed),
+              HasSubstr("warning: left out: final.m2mkd was tested on small (digest "));
+}
+
+TEST_F(OtherTestSetOfARun, OrPhaseIsRefused) {
+  write_small_images(folder / "other.h5", "other", 40);
+  auto all = changes();
+  all.emplace_back("data.distill.test", (folder / "other.h5").string());
+  EXPECT_THAT(problems_of([&] { small_jobs(all); }),
+              HasSubstr("distill is tested on " + (folder / "other.h5").string()));
+}
+
+TEST_F(OtherTestSetOfARun, StepsThatWereLeftOutStandUnderTheTable) {
+  const auto run = copy();
+  for (const auto* name : {"distill.1", "distill.2"}) {
+    auto file = read_tensor_file(run.module(name));
+    file.attributes["skipped_steps"] = std::int64_t{2};
+    file.attributes["restores"] = std::int64_t{1};
+    write_tensor_file(run.module(name), file);
+  }
+  const auto table = summarise(*list, run, small_config(changes()));
+  EXPECT_EQ(integer_attribute(table.find("methods/m2mkd")->attributes, "skipped_steps"), 4);
+  EXPECT_THAT(
+      comparison_table(table),
+      HasSubstr("warning: m2mkd: 4 steps of its jobs were left out as not finite, 2 times"));
+}
+
+class Given : public CheckedRun {
+ protected:
+  // The trained teacher as a given one, with `change`d attributes.
+  std::filesystem::path teacher(const Attributes& change) const {
+    auto file = read_tensor_file(RunFolder{folder / "run"}.module("finetune"));
+    for (const auto& [name, value] : change) file.attributes[name] = value;
+    const auto path = folder / "teacher.h5";
+    write_tensor_file(path, file);
+    return path;
+  }
+  JobList jobs(const std::filesystem::path& given) const {
+    auto all = changes();
+    all.emplace_back("init.teacher", given.string());
+    return small_jobs(all);
+  }
+};
+
+TEST_F(Given, NetworksAreThoseThatSettingsName) {
+  EXPECT_TRUE(given_networks(*list).empty());
+  const auto path = teacher({});
+  const JobList all = jobs(path);
+  const auto found = given_networks(all);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].role, "teacher");
+  EXPECT_EQ(found[0].source.file, path);
+  EXPECT_NO_THROW(require_same_data(found[0]));
+}
+
+TEST_F(Given, NetworksOfOtherClassesAreRefused) {
+  const auto path = teacher({{"data.class_names", std::string("a\nc\nb\nd")}});
+  const JobList all = jobs(path);
+  EXPECT_THAT(problems_of([&] { require_same_data(given_networks(all).front()); }),
+              HasSubstr("class 1 is 'c' there and 'b' here"));
+}
+
+TEST_F(Given, NetworksAreEvaluatedByCheck) {
+  const auto path = teacher({});
+  const auto all = jobs(path);
+  const RunFolder run{folder / "none"};
+  const Digests usable{{path.string(), weights_digest(path)}};
+  const double acc1 = number_attribute(read_attributes(path), "acc1");
+  EXPECT_THAT(lines(check_given(all, run, usable, {}, 60, 1e12)),
+              HasSubstr(fmt::format("ok as teacher: acc1 {:.2f} ±", acc1)));
+  EXPECT_THAT(lines(check_given(all, run, usable, {}, 0, 1e12)), HasSubstr("skipped"));
+
+  auto file = read_tensor_file(path);
+  for (auto& [name, tensor] : file.tensors) tensor = at::zeros_like(tensor);
+  write_tensor_file(path, file);
+  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, {}, 60, 1e12)),
+              HasSubstr("warning as teacher: acc1 25.00 ±6.85 % of 40 test images, no better than "
+                        "always the same answer (25.00 %)"));
+}
+
+}  // namespace
+}  // namespace m2mkd
