@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include <ATen/ATen.h>
 
@@ -179,17 +180,23 @@ ExitCode eval_command(const CommandLine& line) {
     const auto& world = session.world();
     const std::string told = on_root(world, [&] {
       const auto found = evaluated_job(model, {words.begin() + 1, words.end()}, line);
-      make_jobs(found.config);
-      return found.job + "\n" + found.config.text();
+      const JobList list = make_jobs(found.config);
+      require_verified(list.find(found.job).data);
+      return found.job + "\n" + list.find(found.job).shape.test_digest + "\n" + found.config.text();
     });
-    const auto job_name = told.substr(0, told.find('\n'));
-    const Config config = Config::from_text(told.substr(job_name.size() + 1), model.string());
+    std::istringstream lines(told);
+    std::string job_name, digest;
+    std::getline(lines, job_name);
+    std::getline(lines, digest);
+    const Config config =
+        Config::from_text(told.substr(job_name.size() + digest.size() + 2), model.string());
     const JobList list = make_jobs(config);
     const Job& job = list.find(job_name);
 
     Builder builder({model.parent_path().parent_path()}, {}, world, session.device());
     const std::vector<Chain> chains{builder.published(job, model)};
     const Dataset dataset(job.data, Split::test);
+    dataset.expect(digest);
     const auto& images = dataset.file().info();
     if (world.rank() == 0 && images.form != ImageForm::encoded &&
         images.height != job.shape.image_size)

@@ -143,6 +143,7 @@ bool evaluate_given(const JobList& list, const RunFolder& folder, const Digests&
     Builder builder(folder, {}, world, session.device());
     const Chain chain = builder.frozen(given.role, given.model, job, given.source, -1);
     const Dataset test(job.data, Split::test);
+    test.expect(job.shape.test_digest);
     const auto found = evaluate(std::span(&chain, 1), {.dataset = test,
                                                        .data = job.data,
                                                        .batch = job.train.eval_batch,

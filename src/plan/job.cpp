@@ -113,7 +113,7 @@ std::string Job::identity() const {
   add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size,
                                 shape.image_size, shape.classes, shape.train_images));
   if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);
-  if (!shape.mean.empty()) 
+  if (!shape.mean.empty())
     add("data.normalisation",
         fmt::format("mean {} and std {}", print_value(shape.mean), print_value(shape.std)));
   std::string text;

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/recipe.hpp>
@@ -298,6 +300,13 @@ std::set<std::string> data_notes(const JobList& list) {
   for (const auto& job : list.jobs)
     if (!job.shape.note.empty()) notes.insert(job.shape.note);
   return notes;
+}
+
+std::string data_digests(const JobList& list) {
+  std::set<std::string> digests;
+  for (const auto& job : list.jobs)
+    digests.insert(job.shape.train_digest + " " + job.shape.test_digest + "\n");
+  return fmt::format("{}", fmt::join(digests, ""));
 }
 
 double method_flops(const JobList& list, const std::string& method, bool with_teacher) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
@@ -103,14 +104,21 @@ ExitCode run(const Config& config, const Session& session) {
 
   // Nothing in the folder changes before everything that can refuse this start has agreed.
   const JobList list = make_jobs(config);
+  if (const auto mine = data_digests(list); mine != world.broadcast(mine, 0))
+    fail("rank {} sees other data files than rank 0 [exchanged while this began, or not shared]",
+         world.rank());
   const auto jobs = selected_jobs(list, config.run);
   Digests given;
-  const bool work_left = !on_root(world, [&] {
-                            if (!would_accept(jobs, folder, config, given)) return std::string();
-                            for (const auto& network : given_networks(list))
-                              require_same_data(network);
-                            return std::string("open");
-                          }).empty();
+  const bool work_left =
+      !on_root(world, [&] {
+         if (!would_accept(jobs, folder, config, given)) return std::string();
+         std::set<std::string> seen;
+         for (const Job* job : jobs)
+           if (seen.insert(job->data.train.string() + "\n" + job->data.test.string()).second)
+             require_verified(job->data);
+         for (const auto& network : given_networks(list)) require_same_data(network);
+         return std::string("open");
+       }).empty();
   if (work_left)
     decode_evaluation_images(jobs, world, [&](const std::string& what) { watchdog.beat(what); });
   on_root(world, [&] {

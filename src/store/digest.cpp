@@ -25,8 +25,12 @@ std::string Digest::hex() const {
   return fmt::format("{:016x}", XXH3_64bits_digest(state_.get()));
 }
 
+std::uint64_t xxh3(const void* data, std::size_t size) {
+  return XXH3_64bits(data, size);
+}
+
 std::string xxh3_hex(const void* data, std::size_t size) {
-  return fmt::format("{:016x}", XXH3_64bits(data, size));
+  return fmt::format("{:016x}", xxh3(data, size));
 }
 
 std::string xxh3_hex(const std::string& text) {

@@ -1,12 +1,16 @@
 #pragma once
 // XXH3-64 over pieces.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 struct XXH3_state_s;
 
 namespace m2mkd {
+
+/// Of one piece, as a number.
+std::uint64_t xxh3(const void* data, std::size_t size);
 
 class Digest {
  public:

@@ -61,9 +61,7 @@ struct Holder {
     std::istringstream(text) >> host >> pid >> since >> kernel >> start;
   }
   /// Do process ids of the holder mean something here?
-  bool here() const {
-    return host == host_name() && (kernel.empty() || kernel == kernel_name());
-  }
+  bool here() const { return host == host_name() && (kernel.empty() || kernel == kernel_name()); }
   bool lives() const {
     if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno != EPERM) return false;
     return start.empty() || start == start_of(pid);

@@ -8,8 +8,10 @@
 
 #include <m2mkd/store/image_file.hpp>
 
+#include "digest.hpp"
 #include "h5.hpp"
 #include "image_layout.hpp"
+#include "seal.hpp"
 
 namespace m2mkd {
 namespace {
@@ -36,19 +38,26 @@ void take_shape(const std::vector<std::int64_t>& shape, ImageFileInfo& info) {
   info.bytes = info.count * bytes_per_row(info);
 }
 
+// One number per row of a dataset.
+std::vector<std::uint64_t> read_column(hid_t file, const char* name, std::int64_t rows) {
+  const auto dataset = open_dataset(file, name);
+  const auto shape = h5::shape_of(dataset);
+  if (shape.size() != 1 || (rows >= 0 && shape[0] != rows))
+    fail("the shape of /{} is [{}], not one number per image", name, fmt::join(shape, ","));
+  std::vector<std::uint64_t> column(static_cast<std::size_t>(shape[0]));
+  h5::check(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, column.data()),
+            std::string("read /") + name);
+  return column;
+}
+
 /// Where each encoded image begins, and the end of the last.
 std::vector<std::uint64_t> read_bounds(hid_t file, ImageFileInfo& info) {
-  const auto dataset = open_dataset(file, kImageBounds);
-  const auto shape = h5::shape_of(dataset);
-  if (shape.size() != 1 || shape[0] < 1)
-    fail("the shape of /{} is [{}], not [images + 1]", kImageBounds, fmt::join(shape, ","));
-  std::vector<std::uint64_t> bounds(static_cast<std::size_t>(shape[0]));
-  h5::check(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bounds.data()),
-            "read image offsets");
+  auto bounds = read_column(file, kImageBounds, -1);
+  if (bounds.empty()) fail("/{} has no end of the last image", kImageBounds);
   if (bounds.front() != 0 || bounds.back() != static_cast<std::uint64_t>(info.bytes) ||
       !std::ranges::is_sorted(bounds))
     fail("/{} does not rise from 0 to the {} bytes of its images", kImageBounds, info.bytes);
-  info.count = shape[0] - 1;
+  info.count = std::ssize(bounds) - 1;
   return bounds;
 }
 
@@ -112,9 +121,12 @@ ImageFile::ImageFile(const std::filesystem::path& path) : path_(path) {
            info_.std.size(), channels);
     }
     labels_ = read_labels(file, info_);
+    if (h5::check(H5Lexists(file, kImageDigests, H5P_DEFAULT), "look for digests") > 0)
+      digests_ = read_column(file, kImageDigests, info_.count);
+    // The images are those of the file that was opened: its path may lead to another one by now.
+    descriptor_ = ::fcntl(h5::descriptor_of(file), F_DUPFD_CLOEXEC, 0);
+    if (descriptor_ < 0) fail("{}", std::strerror(errno));
   });
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) fail("cannot read '{}': {}", path.string(), std::strerror(errno));
 }
 
 ImageFile::~ImageFile() {
@@ -125,6 +137,7 @@ ImageFile::ImageFile(ImageFile&& other) noexcept
     : info_(std::move(other.info_)),
       labels_(std::move(other.labels_)),
       bounds_(std::move(other.bounds_)),
+      digests_(std::move(other.digests_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       offset_(other.offset_),
       path_(std::move(other.path_)) {}
@@ -133,6 +146,7 @@ ImageFile& ImageFile::operator=(ImageFile&& other) noexcept {
   std::swap(info_, other.info_);
   std::swap(labels_, other.labels_);
   std::swap(bounds_, other.bounds_);
+  std::swap(digests_, other.digests_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(offset_, other.offset_);
   std::swap(path_, other.path_);
@@ -147,6 +161,17 @@ std::int64_t ImageFile::image_bytes(std::int64_t index) const {
 }
 
 void ImageFile::read(std::int64_t index, std::span<std::byte> out) const {
+  read_unverified(index, out);
+  if (digests_.empty()) return;
+  const auto packed = digests_[static_cast<std::size_t>(index)];
+  if (const auto found = xxh3(out.data(), out.size()); found != packed)
+    fail(
+        "image {} of '{}' is damaged: the XXH3 of its bytes is {:016x}, {:016x} was packed [the "
+        "disk, or the file was overwritten while in use]: restore the file, or pack it again",
+        index, path_.string(), found, packed);
+}
+
+void ImageFile::read_unverified(std::int64_t index, std::span<std::byte> out) const {
   const auto bytes = image_bytes(index);
   require(std::ssize(out) == bytes, "the buffer holds one image");
   const auto begin = bounds_.empty()

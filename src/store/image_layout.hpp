@@ -12,6 +12,7 @@ inline constexpr const char* kPixelImages = "images/pixels";
 inline constexpr const char* kTensorImages = "images/tensor";
 inline constexpr const char* kEncodedImages = "images/bytes";
 inline constexpr const char* kImageBounds = "images/offset";
+inline constexpr const char* kImageDigests = "images/xxh3";
 inline constexpr const char* kLabels = "labels";
 inline constexpr const char* kClasses = "classes";
 

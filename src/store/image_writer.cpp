@@ -52,6 +52,7 @@ struct ImageFileWriter::Impl {
   Digest digest;
   std::vector<std::int32_t> labels;
   std::vector<std::uint64_t> bounds{0};  ///< of encoded images
+  std::vector<std::uint64_t> digests;    ///< of each image
   std::vector<std::byte> portion;
   std::int64_t written = 0;  ///< rows
   std::string pixel_digest;
@@ -96,18 +97,20 @@ struct ImageFileWriter::Impl {
     portion.clear();
   }
 
-  void write_bounds(hid_t file) {
+  static void write_column(hid_t file, const char* name, const std::vector<std::uint64_t>& rows) {
     const auto group = h5::make_group(file, kImageGroup);
-    auto place = h5::make_dataset(group, leaf(kImageBounds), H5T_STD_U64LE, {std::ssize(bounds)});
-    h5::check(H5Dwrite(place, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bounds.data()),
-              "write image offsets");
-    h5::check(place.close(), "write image offsets");
+    const std::string doing = std::string("write /") + name;
+    auto place = h5::make_dataset(group, leaf(name), H5T_STD_U64LE, {std::ssize(rows)});
+    h5::check(H5Dwrite(place, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()),
+              doing);
+    h5::check(place.close(), doing);
   }
 
   void write_rest(hid_t file, const std::string& hex) {
     h5::write_attribute(images, h5::kDataDigest, pixel_digest);
     h5::check(images.close(), "write images");
-    if (info.form == ImageForm::encoded) write_bounds(file);
+    if (info.form == ImageForm::encoded) write_column(file, kImageBounds, bounds);
+    write_column(file, kImageDigests, digests);
     auto place = h5::make_dataset(file, kLabels, H5T_STD_I32LE, {info.count});
     h5::check(H5Dwrite(place, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
               "write labels");
@@ -152,6 +155,7 @@ void ImageFileWriter::add(std::span<const std::byte> image, std::int32_t label) 
   }
   if (to.info.form == ImageForm::pixels) to.moments.add(image);
   to.digest.add(image.data(), image.size());
+  to.digests.push_back(xxh3(image.data(), image.size()));
   to.labels.push_back(label);
   to.portion.insert(to.portion.end(), image.begin(), image.end());
   if (static_cast<std::int64_t>(to.portion.size()) >= kPortion) to.flush();

@@ -74,14 +74,13 @@ std::uint64_t size_of(int descriptor) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-/// HDF5's own descriptor: the path may lead to a newer file already.
+}  // namespace
+
 int descriptor_of(hid_t file) {
   void* handle = nullptr;
   check(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle), "file descriptor");
   return *static_cast<int*>(handle);
 }
-
-}  // namespace
 
 void seal(const std::filesystem::path& path) {
   std::string text(kMagic);

@@ -21,4 +21,7 @@ void seal(const std::filesystem::path& path);
 /// Throws when the open file has a checksum that does not match. Reads no texts.
 void check_seal(hid_t file);
 
+/// HDF5's own descriptor of an open file: the path may lead to a newer one already.
+int descriptor_of(hid_t file);
+
 }  // namespace m2mkd::h5

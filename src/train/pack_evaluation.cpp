@@ -21,6 +21,13 @@ std::int64_t published_batch(const TrainOptions& options, const DataOptions& dat
 
 }  // namespace
 
+Dataset open_split(const Task& task, Split split) {
+  Dataset dataset(task.data, split);
+  const auto digest = task.provenance.find(split == Split::test ? "test.digest" : "data.digest");
+  if (digest != task.provenance.end()) dataset.expect(std::get<std::string>(digest->second));
+  return dataset;
+}
+
 std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Evaluated>& chains,
                                                    const Dataset& dataset,
                                                    const TrainContext& context) {

@@ -20,4 +20,8 @@ std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Evaluated>&
                                                    const Dataset& dataset,
                                                    const TrainContext& context);
 
+/// The task's images, which are those that its files name (data.digest, test.digest); throws Error
+/// where the file was exchanged since.
+Dataset open_split(const Task& task, Split split);
+
 }  // namespace m2mkd

@@ -46,7 +46,7 @@ void write(const Task& task, std::span<const Accuracy> accuracies, std::int64_t 
 
 bool retest(const Task& task, const Chain& published, const TrainContext& context) {
   context.beat("testing " + task.name + " again");
-  const Dataset test(task.data, Split::test);
+  const Dataset test = open_split(task, Split::test);
   std::vector<Evaluated> chains{{&task, published}};
   for (auto& chain : start_chains(task)) chains.emplace_back(&task, std::move(chain));
   const auto accuracies = evaluate_pack(chains, test, context);

@@ -76,11 +76,11 @@ struct Trainer::Impl {
 
   Impl(const std::vector<Task>& pack, TrainContext where)
       : context(std::move(where)),
-        loader(Dataset(pack.front().data, Split::train), pack.front().data,
+        loader(open_split(pack.front(), Split::train), pack.front().data,
                loader_options(pack.front().options, pack.front().seed, context.group)),
-        test(pack.front().data, Split::test) {
-    const DataOptions& data = pack.front().data;
-    if (data.validation_images > 0) validation.emplace(data, Split::validation);
+        test(open_split(pack.front(), Split::test)) {
+    if (pack.front().data.validation_images > 0)
+      validation = open_split(pack.front(), Split::validation);
     for (const auto& task : pack)
       runs.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(),
                                               loader.samples_per_step()));

@@ -103,4 +103,27 @@ says 0 "given  *a/modules/pretrain.h5  *ok  *as meta: acc1 $acc ±" check "${run
 # --- The same pixels under another normalisation are another training.
 says 2 "data.normalisation: mean .* -> mean 0.9 and std 0.05" run smoke.ini --data.train bright/train.h5 --data.test bright/test.h5 --data.validation_images 0 \
   --data.train_images 0 --train.epochs 4 --run.dir c --run.methods e2e
+# --- Pixel bits that flip on the disk, in training and in evaluation; a file of an earlier version is read whole once.
+flip() { # flip FILE AT: one bit of the data of its images
+  /usr/bin/python3 - "$@" <<'P'
+import h5py, sys
+with h5py.File(sys.argv[1]) as f:
+    place = f["images/pixels"].id.get_offset() + int(sys.argv[2])
+with open(sys.argv[1], "r+b") as f:
+    f.seek(place)
+    byte = f.read(1)[0]
+    f.seek(place)
+    f.write(bytes([byte ^ 4]))
+P
+}
+mkdir bad && cp data/*.h5 bad/
+flip bad/test.h5 1600 && flip bad/train.h5 79000
+says 1 "image 2 of 'bad/test.h5' is damaged" eval $model --data.test bad/test.h5
+says 1 "image 100 of 'bad/train.h5' is damaged" run smoke.ini --data.train bad/train.h5 --data.test data/test.h5 --data.validation_images 0 --data.train_images 0 \
+  --train.epochs 1 --run.dir h --run.methods e2e
+check "nothing was published" test -z "$(ls h/modules)"
+old() { /usr/bin/python3 -c "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); del f['images/xxh3']" "$1"; }
+cp data/test.h5 old.h5 && old old.h5 && old bad/test.h5
+says 0 "old.h5: packed by an earlier version, so all of it was read and compared now" eval $model --data.test old.h5
+says 1 "bad/test.h5: images: damaged" eval $model --data.test bad/test.h5
 finish test_sets

@@ -81,6 +81,18 @@ TEST_F(TwoFiles, OfTensorsCannotBeNormalisedAnew) {
   EXPECT_THAT(problems(), ElementsAre(HasSubstr("normalised otherwise")));
 }
 
+// What is opened for training is what the plan read; a file that was exchanged meanwhile is
+// refused.
+TEST_F(TwoFiles, AreThoseThatThePlanSaw) {
+  write(options.train, header(8));
+  write(options.test, header(8));
+  ASSERT_THAT(problems(), IsEmpty());
+  EXPECT_NO_THROW(Dataset(options, Split::test).expect(shape.test_digest));
+  write(options.test, header(9));
+  EXPECT_THAT([&] { Dataset(options, Split::test).expect(shape.test_digest); },
+              testing::ThrowsMessage<Error>(HasSubstr("was exchanged since this started")));
+}
+
 TEST_F(TwoFiles, TravelWithTheNetwork) {
   auto info = header(8);
   info.name = "striped";

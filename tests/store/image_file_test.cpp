@@ -10,6 +10,7 @@
 namespace m2mkd {
 namespace {
 
+using testing::AllOf;
 using testing::DoubleNear;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -63,6 +64,49 @@ TEST_F(ImageFileTest, ImagesLabelsAndFactsComeBack) {
     file.read(index, out);
     EXPECT_EQ(out, image(index, 60)) << index;
   }
+}
+
+// Pixel bits that flip on the disk are seen by who reads the image, and by nobody else.
+TEST_F(ImageFileTest, EveryFlippedBitIsFoundWhenTheImageIsRead) {
+  for (const auto form : {ImageForm::pixels, ImageForm::tensor}) {
+    auto info = toy(9);
+    info.form = form;
+    pack(at("a.h5"), info);
+    const auto size = static_cast<std::size_t>(ImageFile(at("a.h5")).image_bytes(0));
+    const auto fifth = image(5, size);
+    damage(at("a.h5"), std::string(reinterpret_cast<const char*>(fifth.data()), size));
+    const ImageFile file(at("a.h5"));
+    std::vector<std::byte> out(size);
+    EXPECT_TRUE(file.verifies_reads());
+    for (const std::int64_t i : {0, 1, 2, 3, 4, 6, 7, 8}) EXPECT_NO_THROW(file.read(i, out)) << i;
+    EXPECT_THAT(test::message_of([&] { file.read(5, out); }),
+                AllOf(HasSubstr("image 5 of"), HasSubstr("is damaged: the XXH3 of its bytes is")));
+  }
+}
+
+// An open data set stays the one that was opened, whatever its path leads to.
+TEST_F(ImageFileTest, AnExchangedFileIsNotMixedWithTheOldOne) {
+  pack(at("a.h5"), toy(7));
+  const ImageFile file(at("a.h5"));
+  pack(at("b.h5"), toy(7), 3);
+  std::filesystem::rename(at("b.h5"), at("a.h5"));
+  std::vector<std::byte> out(60);
+  file.read(3, out);
+  EXPECT_EQ(out, image(3, 60));
+  EXPECT_NE(ImageFile(at("a.h5")).info().digest, file.info().digest);
+}
+
+// Files of earlier versions have no digest per image: they are read, and verified whole.
+TEST_F(ImageFileTest, WithoutDigestsPerImageIsReadToo) {
+  pack(at("a.h5"), toy(7));
+  if (python("f = h5py.File(sys.argv[1], 'r+')\ndel f['images/xxh3']\n", at("a.h5")) == -1)
+    GTEST_SKIP() << "python3-h5py is not installed";
+  const ImageFile file(at("a.h5"));
+  EXPECT_FALSE(file.verifies_reads());
+  std::vector<std::byte> out(60);
+  file.read(3, out);
+  EXPECT_EQ(out, image(3, 60));
+  EXPECT_THAT(verify_image_file(at("a.h5")), testing::IsEmpty());
 }
 
 TEST_F(ImageFileTest, MoreThanOnePortionComesBack) {
@@ -177,7 +221,8 @@ TEST_F(EncodedImageTest, DamageOfBytesAndOfBoundsIsFound) {
   const auto bytes = image(5, length(5));
   damage(at("a.h5"), std::string(reinterpret_cast<const char*>(bytes.data()), 40));
   EXPECT_THAT(verify_image_file(at("a.h5")),
-              ElementsAre(HasSubstr("images: damaged"), HasSubstr("attribute 'digest' says")));
+              ElementsAre(HasSubstr("images (1 of 12, image 5 first): damaged"),
+                          HasSubstr("attribute 'digest' says")));
   // 37 and 111 as they stand in /images/offset, after each other.
   pack_files(at("b.h5"), 12);
   damage(at("b.h5"), std::string("\x25\0\0\0\0\0\0\0\x6f\0\0\0\0\0\0\0", 16));

@@ -32,6 +32,9 @@ class Dataset {
  public:
   Dataset(const DataOptions& options, Split split);
 
+  /// Throws Error where the file is not the one of this digest: it was exchanged since.
+  void expect(const std::string& digest) const;
+
   std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
   const ImageFile& file() const { return *file_; }
   /// Per channel, what pixels are normalised by: the options', else the training file's where there
@@ -50,6 +53,10 @@ class Dataset {
   std::vector<std::int64_t> indices_;
   std::vector<double> mean_, std_;
 };
+
+/// Images are verified as they are read. A file of an earlier version has no digests for that: it
+/// is read whole now, and said. Throws Error where it is damaged.
+void require_verified(const DataOptions& options);
 
 /// The fixed rule: for every class its images in an order drawn from (Purpose::subset, class);
 /// validation takes the first ones of each class in proportion, the training subset the next ones.

@@ -27,6 +27,9 @@ std::vector<std::string> counted_jobs(const JobList& list, const std::string& me
 /// What the data files of the jobs do not agree on and is put right (DataShape::note), each once.
 std::set<std::string> data_notes(const JobList& list);
 
+/// Of all data files of the jobs, as one text.
+std::string data_digests(const JobList& list);
+
 /// Training FLOPs of those jobs, or of all that the method needs.
 double method_flops(const JobList& list, const std::string& method, bool with_teacher);
 

@@ -1,8 +1,9 @@
 #pragma once
 // A packed data set: HDF5 with `/images/pixels` uint8[N,H,W,C], `/images/tensor` float32[N,C,H,W],
-// or `/images/bytes` uint8[T] with `/images/offset` uint64[N+1]; `/labels` int32[N], `/classes`
-// strings, attributes name, split, mean, std (per channel), digest. Contiguous: images are read
-// with pread at the dataset's offset, without HDF5's lock, from any thread.
+// or `/images/bytes` uint8[T] with `/images/offset` uint64[N+1]; `/images/xxh3` uint64[N],
+// `/labels` int32[N], `/classes` strings, attributes name, split, mean, std (per channel), digest.
+// Contiguous: images are read with pread at the dataset's offset, without HDF5's lock, from any
+// thread, and each is verified as it is read.
 
 #include <array>
 #include <cstdint>
@@ -32,7 +33,8 @@ struct ImageFileInfo {
   std::vector<std::string> classes;
 };
 
-/// An open packed data set. Moves; thread-safe reads.
+/// An open packed data set, opened once: facts, labels and images are of one file, whatever its
+/// path leads to later. Moves; thread-safe reads.
 class ImageFile {
  public:
   explicit ImageFile(const std::filesystem::path& path);
@@ -45,13 +47,19 @@ class ImageFile {
   /// Bytes of image `index`: H·W·C, 4·C·H·W for tensors, the length of an encoded one.
   std::int64_t image_bytes(std::int64_t index) const;
   /// Reads image `index` into `out` (image_bytes(index) long). Throws Error with the real I/O
-  /// error.
+  /// error, or where the bytes are not those that were packed.
   void read(std::int64_t index, std::span<std::byte> out) const;
+  /// False for a file of an earlier version, which has no digest per image.
+  bool verifies_reads() const { return !digests_.empty() || info_.count == 0; }
 
  private:
+  friend std::vector<std::string> verify_image_file(const std::filesystem::path& path);
+  void read_unverified(std::int64_t index, std::span<std::byte> out) const;
+
   ImageFileInfo info_;
   std::vector<std::int32_t> labels_;
-  std::vector<std::uint64_t> bounds_;  ///< encoded: where each image begins, then the end
+  std::vector<std::uint64_t> bounds_;   ///< encoded: where each image begins, then the end
+  std::vector<std::uint64_t> digests_;  ///< XXH3 of each image's bytes
   int descriptor_ = -1;
   std::int64_t offset_ = 0;
   std::filesystem::path path_;
