@@ -14,17 +14,6 @@ namespace m2mkd {
 
 namespace {
 
-// Does this key of ModelOptions leave no trace in the weights? Of a NAC most leave none.
-bool unseen(const ModelOptions& model, const std::string& key) {
-  static const std::set<std::string> everywhere{"heads", "top_k", "norm_eps"},
-      seen_of_nac{"input_latents",   "mediator_latents", "output_latents",  "code_width",
-                  "signature_width", "position_width",   "tokenizer_depths"};
-  const auto keys = nac_keys();
-  return everywhere.contains(key) ||
-         (model.model == ModelName::nac && std::ranges::count(keys, key) > 0 &&
-          !seen_of_nac.contains(key));
-}
-
 // Those keys from a module file's own configuration.
 WrittenSettings stored_settings(const WeightFile& file, const std::string& section) {
   if (!file.attributes.contains("config") || !file.attributes.contains("network")) return {};
@@ -34,7 +23,8 @@ WrittenSettings stored_settings(const WeightFile& file, const std::string& secti
   WrittenSettings settings;
   const auto keys = ModelOptions::keys();
   for (const auto& key : keys.keys())
-    if (unseen(model, key.name)) settings.emplace_back(section + "." + key.name, key.print(model));
+    if (leaves_no_trace(model.model, key.name))
+      settings.emplace_back(section + "." + key.name, key.print(model));
   return settings;
 }
 

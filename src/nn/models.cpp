@@ -73,6 +73,17 @@ Keys<ModelOptions> ModelOptions::keys() {
   return k;
 }
 
+bool leaves_no_trace(ModelName model, const std::string& key) {
+  const auto is_one_of = [&](const std::vector<std::string>& keys) {
+    return std::ranges::count(keys, key) > 0;
+  };
+  if (key == "top_k") return model == ModelName::vmoe;
+  if (is_one_of({"heads", "norm_eps"})) return true;
+  return model == ModelName::nac && is_one_of(nac_keys()) &&
+         !is_one_of({"input_latents", "mediator_latents", "output_latents", "code_width",
+                     "signature_width", "position_width", "tokenizer_depths"});
+}
+
 std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
                                const std::string& section) {
   std::vector<std::string> problems;

@@ -16,7 +16,7 @@ Finding check_one(const WholeNetwork& given, const RunFolder& folder) {
   const auto found = [&](Verdict verdict, const std::string& text) {
     return Finding{"given", given.source.file.string(), verdict, text};
   };
-  require_same_data(given);
+  require_fitting(given);
   const Communicator alone;
   const Chain chain =
       Builder(folder, {}, alone, c10::kCPU).frozen(given.role, given.model, job, given.source, -1);

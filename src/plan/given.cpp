@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
+
+#include <fmt/ranges.h>
 
 #include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/log.hpp>
@@ -66,6 +69,35 @@ Attributes attributes_of(const std::filesystem::path& file) {
   return file.extension() == ".h5" ? read_attributes(file) : read_weights(file).attributes;
 }
 
+// Settings that weights do not show, against those that the file itself remembers; said, where it
+// remembers none.
+void require_same_model(const WholeNetwork& given, const Attributes& attributes,
+                        const std::string& who) {
+  const bool told = attributes.contains("config") && attributes.contains("network");
+  const auto keys = ModelOptions::keys();
+  std::vector<std::string> taken, problems;
+  std::optional<ModelOptions> made;
+  if (told)
+    made = Config::from_text(text_attribute(attributes, "config"), who)
+               .model(text_attribute(attributes, "network"), text_attribute(attributes, "method"));
+  for (const auto& key : keys.keys()) {
+    if (!leaves_no_trace(given.model.model, key.name)) continue;
+    const auto mine = key.print(given.model);
+    if (!told)
+      taken.push_back(key.name + " = " + mine);
+    else if (const auto its = key.print(*made); its != mine)
+      problems.push_back(fmt::format(
+          "{} was made with {} = {}, which its weights do not show, and {}.{} is {}: set it to {}",
+          who, key.name, its, given.role, key.name, mine, its));
+  }
+  if (!problems.empty()) throw ConfigError(problems);
+  if (!told)
+    log::info("{} does not tell, so the settings say: {}{}", who, fmt::join(taken, ", "),
+              given.model.model == ModelName::nac
+                  ? ""
+                  : "; features of the class token and exact GELU are taken");
+}
+
 std::vector<const TableGroup*> rows(const TableFile& summary) {
   std::vector<const TableGroup*> found;
   for (const auto& group : summary.groups)
@@ -75,7 +107,7 @@ std::vector<const TableGroup*> rows(const TableFile& summary) {
 
 }  // namespace
 
-std::vector<WholeNetwork> given_networks(const JobList& list) {
+std::vector<WholeNetwork> given_files(const JobList& list) {
   std::vector<WholeNetwork> networks;
   const auto add = [&](const WholeNetwork& network) {
     if (!network.source.file.empty() &&
@@ -85,17 +117,24 @@ std::vector<WholeNetwork> given_networks(const JobList& list) {
   };
   for (const auto& network : whole_networks(list))
     if (network.role == "meta" || network.role == "teacher") add(network);
-  for (const auto& job : list.jobs)  // incubate.from_teacher
-    if (job.role == Role::teacher && job.spliced())
-      add({job.start.file.string(), "teacher", job.model, job.start, &job});
+  for (const auto& job : list.jobs)  // init.student, incubate.from_teacher
+    add({job.start.file.string(), std::string(enum_name(job.role)), job.model, job.start, &job});
   return networks;
 }
 
-void require_same_data(const WholeNetwork& given) {
+std::vector<WholeNetwork> given_networks(const JobList& list) {
+  auto networks = given_files(list);
+  std::erase_if(networks, [](const auto& network) { return network.role == "student"; });
+  return networks;
+}
+
+void require_fitting(const WholeNetwork& given) {
   const auto& shape = given.job->shape;
-  const auto found =
-      data_differences(attributes_of(given.source.file), shape.class_names, shape.mean, shape.std);
+  const auto attributes = attributes_of(given.source.file);
   const std::string who = fmt::format("the given {} {}", given.role, given.source.file.string());
+  require_same_model(given, attributes, who);
+  if (given.role == "student") return;  // it is trained on this data
+  const auto found = data_differences(attributes, shape.class_names, shape.mean, shape.std);
   if (!found.classes.empty())
     throw ConfigError(fmt::format(
         "{} knows other classes than data.train ({}): pack the data with its list of classes, or "

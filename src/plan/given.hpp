@@ -13,12 +13,15 @@
 
 namespace m2mkd {
 
-/// Given metas and teachers of the jobs, each file once.
+/// Given metas, teachers and students of the jobs, each file once.
+std::vector<WholeNetwork> given_files(const JobList& list);
+/// Metas and teachers among them: those that something learns from.
 std::vector<WholeNetwork> given_networks(const JobList& list);
 
-/// Throws ConfigError where the classes of a given network are not those of the data; logs where
-/// its images were normalised otherwise. Files that do not tell pass.
-void require_same_data(const WholeNetwork& given);
+/// Throws ConfigError where the file remembers other settings that its weights do not show (heads,
+/// ...), or where a meta or teacher has other classes than the data; logs where its images were
+/// normalised otherwise, and what a file does not tell.
+void require_fitting(const WholeNetwork& given);
 
 /// "no better than always the same answer (10.0 %)", "its loss is not finite"; empty where neither.
 std::string worthless(const Accuracy& accuracy, const Dataset& test);

@@ -116,7 +116,7 @@ ExitCode run(const Config& config, const Session& session) {
          for (const Job* job : jobs)
            if (seen.insert(job->data.train.string() + "\n" + job->data.test.string()).second)
              require_verified(job->data);
-         for (const auto& network : given_networks(list)) require_same_data(network);
+         for (const auto& network : given_files(list)) require_fitting(network);
          return std::string("open");
        }).empty();
   if (work_left)

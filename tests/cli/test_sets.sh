@@ -100,6 +100,22 @@ check "as eval says: $acc" grep -q "^given meta  *$acc ±" <("$m2mkd" report f)
 says 2 "the given meta a/modules/pretrain.h5 knows other classes than data.train" run smoke.ini --data.train swapped/train.h5 --data.test swapped/test.h5 \
   --data.validation_images 0 --data.train_images 0 --train.epochs 4 --run.dir g --run.methods incubation --init.meta a/modules/pretrain.h5
 says 0 "given  *a/modules/pretrain.h5  *ok  *as meta: acc1 $acc ±" check "${run[@]:1:9}" --train.epochs 4 --run.dir f --run.methods incubation --init.meta a/modules/pretrain.h5 --seconds 20
+# What weights do not show is compared with what the file remembers, or said.
+given=(run smoke.ini --data.train data/train.h5 --data.test data/test.h5 --data.validation_images 0 --data.train_images 0 --train.epochs 1 --run.methods incubation)
+says 2 "the given meta .*pretrain.h5 was made with heads = 2, which its weights do not show, and meta.heads is 4: set it to 2" "${given[@]}" --run.dir i \
+  --init.meta a/modules/pretrain.h5 --meta.heads 4
+check "nothing was begun" test ! -e i/config.ini
+says 0 "meta.pth" convert a/modules/pretrain.h5 meta.pth --model vit
+says 2 "the given meta meta.pth was made with heads = 2" "${given[@]}" --run.dir i --init.meta meta.pth --meta.heads 4
+/usr/bin/python3 - <<'P'
+import zipfile
+with zipfile.ZipFile("meta.pth") as old, zipfile.ZipFile("plain.pth", "w", zipfile.ZIP_STORED) as new:
+    for entry in old.infolist():
+        if "m2mkd" not in entry.filename.split("/")[-1]:
+            new.writestr(entry, old.read(entry))
+P
+says 0 "the given meta plain.pth does not tell, so the settings say: heads = 2, norm_eps = 1e-06; features of the class token" "${given[@]}" --run.dir i --init.meta plain.pth --meta.depths "1 1"
+
 # --- The same pixels under another normalisation are another training.
 says 2 "data.normalisation: mean .* -> mean 0.9 and std 0.05" run smoke.ini --data.train bright/train.h5 --data.test bright/test.h5 --data.validation_images 0 \
   --data.train_images 0 --train.epochs 4 --run.dir c --run.methods e2e

@@ -120,14 +120,30 @@ TEST_F(Given, NetworksAreThoseThatSettingsName) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].role, "teacher");
   EXPECT_EQ(found[0].source.file, path);
-  EXPECT_NO_THROW(require_same_data(found[0]));
+  EXPECT_NO_THROW(require_fitting(found[0]));
 }
 
 TEST_F(Given, NetworksOfOtherClassesAreRefused) {
   const auto path = teacher({{"data.class_names", std::string("a\nc\nb\nd")}});
   const JobList all = jobs(path);
-  EXPECT_THAT(problems_of([&] { require_same_data(given_networks(all).front()); }),
+  EXPECT_THAT(problems_of([&] { require_fitting(given_networks(all).front()); }),
               HasSubstr("class 1 is 'c' there and 'b' here"));
+}
+
+TEST_F(Given, NetworksOfOtherSettingsThatWeightsDoNotShowAreRefused) {
+  const auto config = small_config(changes());
+  const auto path = teacher({{"config", config.text()}});
+  JobList all = jobs(path);
+  EXPECT_NO_THROW(require_fitting(given_networks(all).front()));
+  for (const auto& [key, value] : Changes{{"teacher.heads", "4"}, {"teacher.norm_eps", "1e-05"}}) {
+    auto settings = changes();
+    settings.emplace_back("init.teacher", path.string());
+    settings.emplace_back(key, value);
+    const JobList other = small_jobs(settings);
+    EXPECT_THAT(problems_of([&] { require_fitting(given_networks(other).front()); }),
+                HasSubstr(key + " is " + value + ": set it to "))
+        << key;
+  }
 }
 
 TEST_F(Given, NetworksAreEvaluatedByCheck) {

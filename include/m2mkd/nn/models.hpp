@@ -60,6 +60,10 @@ struct ModelOptions {
   int stages() const { return static_cast<int>(depths.size()); }
 };
 
+/// Does this key of ModelOptions decide what a network answers, and leave no trace in its weights?
+/// heads, top_k, norm_eps, and most of a NAC's.
+bool leaves_no_trace(ModelName model, const std::string& key);
+
 /// What a model sees and says.
 struct ImageShape {
   std::int64_t channels = 1, size = 28, classes = 10;
