@@ -19,11 +19,22 @@ absent=(--data.train "$W/no/train.h5" --data.test "$W/no/test.h5" --data.image_s
 bench=("$bin/m2mkd" bench configs/smoke.ini --seconds 0.2 --run.dir "$W/run")
 
 # Without the data files: all rows but loading, on one rank and on two.
+begin=$(date +%s.%N)
 check "bench --json" "${bench[@]}" "${absent[@]}" --json >"$W/one.json"
+middle=$(date +%s.%N)
 check "bench --json on two ranks" mpirun -n 2 "${bench[@]}" "${absent[@]}" --json >"$W/two.json"
-check "rows and numbers" python3 - "$W" <<'P'
+check "rows and numbers" python3 - "$W" "$begin" "$middle" "$(date +%s.%N)" <<'P'
 import json, sys
 one, two = (json.load(open(f"{sys.argv[1]}/{name}.json")) for name in ("one", "two"))
+begin, middle, end = map(float, sys.argv[2:])
+took = {1: middle - begin, 2: end - middle}
+# The V-MoE of configs/smoke.ini by hand: 5 tokens of width 16 out of 4 patches of 196 pixels; attention; a gate to 4 experts, each
+# token to 2 of them with 64 hidden units; the last block's queries, experts and head for the class token alone.
+def block(queries):
+    return 2 * (queries * 16 * 16 + 5 * 16 * 32 + 2 * queries * 5 * 16 + queries * (16 * 16 + 16 * 4 + 2 * 2 * 16 * 64))
+patches = 2 * 4 * 196 * 16
+forward = patches + block(5) + block(1) + 2 * 16 * 10
+by_hand = {"evaluation": forward, "end_to_end": 3 * forward - patches}  # no gradient of the images
 want = {"pair": ["distill.1"], "pack": ["distill.0", "distill.1"], "incubation": ["incubate.1"],
         "student_incubation": ["incubate.incubation.1"], "finetune": ["finetune"], "end_to_end": ["final.e2e"], "kd": ["final.kd"],
         "evaluation": ["final.e2e"]}
@@ -34,17 +45,19 @@ for result, ranks in (one, 1), (two, 2):
     for name, row in rows.items():
         assert row["jobs"] == want[name], (name, row["jobs"])
         assert row["steps"] >= 1 and row["images_per_step"] == (200 if name == "evaluation" else 64), row
-        assert abs(row["images_per_s"] * row["step_seconds"] / row["images_per_step"] - 1) < 1e-9, row
-        assert abs(row["gflops"] / (row["images_per_s"] * row["flops_per_image"] * 1e-9) - 1) < 1e-9, row
-        assert abs(row["gemm_percent"] / (100 * row["gflops"] / row["gemm_gflops"]) - 1) < 1e-9, row
+        assert row["flops_per_image"] == by_hand.get(name, row["flops_per_image"]), (row, by_hand)
         assert 0 < row["gemm_percent"] < 100, row
+    # All rows together, by another clock: they cannot have done more than fits into the command's time.
+    work = sum(r["steps"] * r["images_per_step"] * r["flops_per_image"] / r["gflops"] * 1e-9 for r in rows.values())
+    images = sum(r["steps"] * r["images_per_step"] / r["images_per_s"] for r in rows.values())
+    assert 0.1 * len(rows) < images < took[ranks] and abs(work / images - 1) < 1e-6, (work, images, took)
     # A pack computes its prefix once: less work than its two jobs, more than one.
     pair, pack = rows["pair"]["flops_per_image"], rows["pack"]["flops_per_image"]
     assert pair < pack, (pair, pack)
     assert rows["kd"]["flops_per_image"] > rows["end_to_end"]["flops_per_image"] > rows["evaluation"]["flops_per_image"]
-    training = sorted(row["gflops"] / ranks for row in rows.values() if row["row"] != "evaluation")
+    training = [row["gflops"] / ranks for row in rows.values() if row["row"] != "evaluation"]
     machine = result["machine"]
-    assert abs(machine["gflops"] / training[len(training) // 2] - 1) < 1e-9, (machine, training)
+    assert min(training) < machine["gflops"] < max(training), (machine, training)
     assert machine["memory_gb"] > 0 and machine["disk_gb_s"] > 0 and machine["ranks_per_node"] == ranks, machine
 assert one["machine"]["reduce_gb_s"] is None and two["machine"]["reduce_gb_s"] > 0
 P

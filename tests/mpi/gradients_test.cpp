@@ -182,6 +182,33 @@ TEST(Gradients, JobsOfAPackReduceApartAlsoWhereARankHasNoWork) {
   }
 }
 
+// NCCL wants one order of all calls over all communicators of a device: what a job's last backward
+// has left goes out before the next job's begins, on every rank, whoever finishes first.
+TEST(Gradients, OfOneJobGoOutBeforeThoseOfTheNext) {
+  if (world().size() == 1) GTEST_SKIP() << "one rank reduces nothing";
+  const Network first(30), second(31);
+  Gradients one(first.parameters, world(), 64), two(second.parameters, world(), 64);
+  one.zero();
+  two.zero();
+  const std::vector<int> mine = share(world().size());
+  for (const int i : mine) {
+    const at::Tensor loss = first.loss(micro_batch(i));
+    if (i == mine.back()) one.overlap_last_backward();
+    loss.backward();
+  }
+  // A parameter without a gradient holds back the sums of those before it...
+  const auto expected = reference(30);
+  const at::Tensor& held_back = first.parameters[0].grad();
+  if (!mine.empty()) two.overlap_last_backward();  // ...until the next job begins
+  const Stopwatch watch;
+  while (!at::allclose(held_back, expected[0], 1e-12, 1e-12) && watch.seconds() < 5)
+    world().stop_heard();
+  EXPECT_TRUE(at::allclose(held_back, expected[0], 1e-12, 1e-12));
+  one.finish();
+  two.finish();
+  expect_close(first, expected);
+}
+
 TEST(Gradients, ParametersKeepTheirPlacesOverSteps) {
   const Network network(4);
   Gradients gradients(network.parameters, world(), 3000);

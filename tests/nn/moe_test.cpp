@@ -141,6 +141,7 @@ TEST(Balance, IsOnePerSampleWhereGatesAreEvenAndMoreWhereTheyAreNot) {
   const auto even = at::zeros({12, 4}, at::kDouble);
   const auto choice = at::arange(12, at::kLong).remainder(4).unsqueeze(1);
   EXPECT_NEAR(balance({even, choice, {}}, 3, 0).item<double>(), 3, 1e-14);
+  EXPECT_NEAR(balance({even, choice, {}}, 3, 2).item<double>(), 3, 1e-14);  // 2 samples, then 1
   auto one = even.clone();
   one.select(1, 0).fill_(50);
   EXPECT_NEAR(balance({one, at::zeros({12, 1}, at::kLong), {}}, 3, 0).item<double>(), 3 * 4, 1e-9);

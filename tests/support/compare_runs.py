@@ -55,6 +55,8 @@ for job_a, job_b in names:
         else:
             scale = np.abs(y[key]) if kind == "losses" else np.maximum(1.0, np.abs(y[key]))
             difference = float(np.max(np.abs(x[key] - y[key]) / scale, initial=0.0))
+            if not np.isfinite(difference):  # NaN is no number that another one may be near
+                difference = float("inf")
         if difference > largest:
             largest, where = difference, f"{job_a} {key}"
 print(f"{kind}: {count} numbers of {len(names)} jobs, largest difference {largest:.3g} {where}")

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -23,6 +24,7 @@ namespace {
 
 const Session* opened = nullptr;
 constexpr double patience = 60;  // seconds that a failed rank waits for the others
+constexpr double limit = 120;    // seconds of one test, after which all ranks end
 
 class QuietPrinter : public testing::EmptyTestEventListener {
   void OnTestStart(const testing::TestInfo& info) override {
@@ -65,6 +67,38 @@ class Together : public testing::EmptyTestEventListener {
   Communicator ranks_;
 };
 
+// Ends all ranks where a test hangs: ranks that wait for each other reach no end, and no assertion.
+class Limit : public testing::EmptyTestEventListener {
+ public:
+  Limit() : thread_([this](const std::stop_token& over) { watch(over); }) {}
+
+ private:
+  void OnTestStart(const testing::TestInfo& info) override {
+    const std::lock_guard lock(guard_);
+    test_ = fmt::format("{}.{}", info.test_suite_name(), info.name());
+    since_.restart();
+  }
+  void OnTestEnd(const testing::TestInfo&) override {
+    const std::lock_guard lock(guard_);
+    test_.clear();
+  }
+  void watch(const std::stop_token& over) {
+    while (!over.stop_requested()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const std::lock_guard lock(guard_);
+      if (test_.empty() || since_.seconds() < limit) continue;
+      fmt::print(stderr, "rank {}: {} has not ended after {:.0f} s\n", world().rank(), test_,
+                 limit);
+      Session::abort(1);
+    }
+  }
+
+  std::mutex guard_;
+  std::string test_;
+  Stopwatch since_;
+  std::jthread thread_;
+};
+
 int run_all() {
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world().rank() != 0) {
@@ -73,6 +107,7 @@ int run_all() {
   }
   auto* together = new Together;
   listeners.Append(together);
+  listeners.Append(new Limit);
   const int failed = RUN_ALL_TESTS();
   delete listeners.Release(together);
 

@@ -66,6 +66,37 @@ TEST_F(Switches, ClippingUnderMixedPrecisionAloneLeavesFp64Unclipped) {
   EXPECT_FALSE(differences(run("always"), run("none"), "distill.1").empty());
 }
 
+TEST_F(Switches, ClippingLeavesGradientsBelowItsBoundAsTheyAre) {
+  auto o = one_step();
+  train({distill_task(Networks(), 1, o, run("none"))}, plain_data());
+  o.clip_grad = 1e3;
+  ASSERT_LT(first("none", "distill.1", "grad_norm"), o.clip_grad / 10);
+  train({distill_task(Networks(), 1, o, run("far"))}, plain_data());
+  EXPECT_THAT(differences(run("far"), run("none"), "distill.1"), IsEmpty());
+}
+
+// A teacher's stage runs in its own meta, not behind the student's.
+TEST_F(Switches, ATeacherWithAMetaOfItsOwnIsAskedThere) {
+  const Networks networks, other;
+  initialise(other.meta, 9);
+  const auto x = images(16);
+  const auto student =
+      make_distill_form(small_model(ModelName::vmoe, 8), kSmallShape, 1, 16, at::kDouble);
+  const Chain alone{"student", {nullptr, student, nullptr}, nullptr};
+  initialise(alone, 3);
+  const Chain hybrid = splice(networks.meta, 1, student),
+              teacher = splice(other.meta, 1, other.teacher.stages[1]);
+  const auto z = at::log_softmax(hybrid.forward(x, {}), 1),
+             p = at::softmax(teacher.forward(x, {}), 1);
+  const double kl = (p * (p.log() - z)).sum().item<double>() / 16;
+  auto o = one_step();
+  Task task = small_task("distill.1", hybrid, {1}, o, run("own"));
+  task.teachers = {teacher};
+  train({task}, plain_data());
+  EXPECT_NEAR(first("own", "distill.1", "kl"), kl, 1e-12);
+  EXPECT_GT(kl, 1e-3);
+}
+
 // The meta with a drop-path rate: in evaluation mode it must not matter, in training mode it must.
 TEST_F(Switches, FrozenStagesDropPathsOnlyWhereAsked) {
   const auto incubate = [&](double rate, bool frozen, const std::string& name) {
