@@ -9,10 +9,11 @@
 
 #include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/data/provenance.hpp>
 #include <m2mkd/nn/weights.hpp>
+
+#include "heartbeat.hpp"
 
 namespace m2mkd {
 
@@ -162,10 +163,8 @@ std::string worthless(const Accuracy& accuracy, const Dataset& test) {
 bool evaluate_given(const JobList& list, const RunFolder& folder, const Digests& digests,
                     const Session& session, Watchdog& watchdog) {
   const Communicator& world = session.world();
-  const auto beat = [&](const std::string& what) {
-    watchdog.beat(what);
-    if (world.stop_heard()) stop::request();
-  };
+  Heartbeat heart(world, watchdog);
+  const auto beat = [&](const std::string& what) { heart.beat(what); };
   for (const auto& given : given_networks(list)) {
     beat("evaluating the given " + given.role);
     const auto open = on_root(world, [&] {
@@ -190,10 +189,7 @@ bool evaluate_given(const JobList& list, const RunFolder& folder, const Digests&
                                                        .group = world,
                                                        .device = session.device(),
                                                        .beat = beat});
-    if (!found) {
-      if (world.rank() == 0) world.tell_stop();
-      return false;
-    }
+    if (!found) return false;
     const Accuracy& accuracy = found->front();
     const std::string warning = worthless(accuracy, test);
     const std::string who = fmt::format("given {} {}", given.role, given.source.file.string());

@@ -3,11 +3,11 @@
 #include <sstream>
 
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/train/evaluator.hpp>
 #include <m2mkd/train/retest.hpp>
 
+#include "heartbeat.hpp"
 #include "job_state.hpp"
 #include "prior_files.hpp"
 
@@ -65,20 +65,15 @@ bool retest_finished(const JobList& list, const Config& config, const RunFolder&
   TrainContext context;
   context.world = context.group = world;
   context.device = session.device();
-  context.beat = [&](const std::string& what) {
-    watchdog.beat(what);
-    if (world.stop_heard()) stop::request();
-  };
+  Heartbeat heart(world, watchdog);
+  context.beat = [&](const std::string& what) { heart.beat(what); };
   for (std::string name; std::getline(names, name);) {
     const Job& job = list.find(name);
     fit_priors({&job}, folder, world);
     Builder builder(folder, {}, world, context.device);
     const Task task = builder.task(job, {{"config", config.text()}});
     const Chain published = builder.published(job, folder.module(name));
-    if (!retest(task, published, context)) {
-      if (world.rank() == 0) world.tell_stop();
-      return false;
-    }
+    if (!retest(task, published, context)) return false;
   }
   return true;
 }

@@ -16,6 +16,7 @@
 
 #include "evaluation_images.hpp"
 #include "given.hpp"
+#include "heartbeat.hpp"
 #include "job_state.hpp"
 #include "own_folder.hpp"
 #include "plan_file.hpp"
@@ -92,6 +93,7 @@ ExitCode run(const Config& config, const Session& session) {
     log::error("rank {}: {}", rank, text);
     Session::abort(static_cast<int>(ExitCode::failed));
   });
+  Heartbeat heart(world, watchdog);
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     require_own(folder);
@@ -120,7 +122,7 @@ ExitCode run(const Config& config, const Session& session) {
          return std::string("open");
        }).empty();
   if (work_left)
-    decode_evaluation_images(jobs, world, [&](const std::string& what) { watchdog.beat(what); });
+    decode_evaluation_images(jobs, world, [&](const std::string& what) { heart.beat(what); });
   on_root(world, [&] {
     write_config(folder, config.text());
     prepare_folders(folder);

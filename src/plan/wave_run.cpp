@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
-#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +11,7 @@
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/on_root.hpp>
 
+#include "heartbeat.hpp"
 #include "prior_files.hpp"
 
 namespace m2mkd {
@@ -69,10 +69,9 @@ void fail_together(const Failure& mine, const Communicator& world) {
 void meet(const Communicator& world, Watchdog& watchdog) {
   const Watchdog::Waiting waiting(watchdog);
   Pending barrier = world.start_barrier();
-  bool told = false;
   while (!barrier.test()) {
     if (world.stop_heard()) stop::request();
-    if (stop::requested() && !std::exchange(told, true)) world.tell_stop();
+    if (stop::requested()) world.tell_stop();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -105,12 +104,8 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
   context.world = world;
   context.group = world.split(index);
   context.device = session.device();
-  // Whatever moves also hears of the others' stops, evaluation and loading included.
-  std::string jobs;
-  context.beat = [&](const std::string& what) {
-    watchdog.beat(jobs.empty() ? what : what + " of " + jobs);
-    if (world.stop_heard()) stop::request();
-  };
+  Heartbeat heart(world, watchdog);
+  context.beat = [&](const std::string& what) { heart.beat(what); };
   Outcome outcome = Outcome::finished;
   Failure failure;
   std::vector<const Job*> open;
@@ -125,8 +120,9 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
       for (const auto& name : pack.jobs)
         if (std::ranges::count(order.open, name) > 0) names.push_back(name);
       if (names.empty()) continue;
-      jobs = names.front();
-      if (names.size() > 1) jobs += fmt::format(" and {} more", names.size() - 1);
+      heart.works_on(names.size() == 1
+                         ? names.front()
+                         : fmt::format("{} and {} more", names.front(), names.size() - 1));
       // Packs begin with the same answer on every rank of the group to "was a stop requested?".
       std::vector<double> stop{stop::requested() || world.stop_heard() ? 1.0 : 0.0};
       context.group.sum(stop);
