@@ -68,7 +68,7 @@ if ((rc == 75)); then  # saved, more to do
     echo "stopped on request, everything is saved: run this again to continue"
   elif ((${SLURM_RESTART_COUNT:-0} < ${M2MKD_MAX_RESTARTS:-20})); then
     echo "requeueing job $SLURM_JOB_ID to continue"
-    scontrol requeue "$SLURM_JOB_ID"
+    scontrol requeue "$SLURM_JOB_ID" || echo "not requeued (Requeue=0?): everything is saved, sbatch again to continue" >&2
   else
     echo "not requeued: ${SLURM_RESTART_COUNT:-0} restarts are the limit (M2MKD_MAX_RESTARTS); sbatch again to continue" >&2
   fi

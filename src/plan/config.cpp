@@ -95,7 +95,8 @@ Config Config::read(const std::vector<std::filesystem::path>& files,
   if (!base.empty()) config.settings_.add_ini(base, "the stored configuration", problems);
   for (const auto& file : files) config.settings_.add_file(file, problems);
   for (const auto& [key, value] : settings) config.settings_.set(key, value, {"command line", 0});
-  if (config.settings_.find("run.dir") == nullptr && !files.empty())
+  const Setting* dir = config.settings_.find("run.dir");
+  if ((dir == nullptr || dir->value.empty()) && !files.empty())
     config.settings_.set("run.dir", "results/" + files.front().stem().string(), {"built in", 0});
   config.add_published(problems);
   config.validate(problems);

@@ -138,6 +138,8 @@ TEST(Config, LaterFilesAndThenFlagsWin) {
   EXPECT_EQ(t.schedule.epochs, 4);
   EXPECT_EQ(t.batch, 8);
   EXPECT_EQ(c.run.dir, "results/" + first.stem().string());
+  EXPECT_EQ(Config::read({first}, {{"run.dir", ""}}).run.dir,
+            c.run.dir);  // as the defaults have it
 }
 
 }  // namespace

@@ -42,5 +42,20 @@ for script in m2mkd_vmoe.sh m2mkd_nac.sh; do
   grep -q "run this again to continue" "$work/output" || fail "$script said nothing about continuing"
 done
 
+# A job that may not be requeued (Requeue=0): saved all the same, and exit 75 says so.
+for allowed in 0 1; do
+  printf '#!/bin/bash\necho "scontrol $*"\nexit %d\n' "$((1 - allowed))" >"$work/scontrol"
+  chmod +x "$work/scontrol"
+  rm -f "$work/waiting"
+  SLURM_JOB_ID=7 PATH=$work:$PATH bash slurm/m2mkd_vmoe.sh a.ini --wait >"$work/output" 2>&1 &
+  for _ in {1..100}; do [[ -e $work/waiting ]] || sleep 0.1; done
+  kill -USR1 $!
+  rc=0
+  wait $! || rc=$?
+  ((rc == 75)) || fail "a stopped job ended with $rc instead of 75 (may be requeued: $allowed)"
+  grep -qx 'scontrol requeue 7' "$work/output" || fail "no requeue was asked for"
+  ((allowed)) || grep -q 'not requeued (Requeue=0?)' "$work/output" || fail "nothing said about the refused requeue"
+done
+
 diff <(grep '^#SBATCH' slurm/m2mkd_vmoe.sh) <(grep '^#SBATCH' slurm/m2mkd_nac.sh) || fail "the scripts ask Slurm for different things"
 echo "slurm, dry: all checks passed"
