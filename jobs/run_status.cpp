@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/plan/recipe.hpp>
+#include <m2mkd/plan/remaining.hpp>
 #include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
@@ -59,13 +59,23 @@ void reading(const fs::path& path, std::vector<std::string>& problems, Read read
 
 // All jobs in the order in which they run: those of the configuration, or, where it cannot be
 // resolved (data out of reach), those that left a trace.
-std::vector<std::string> job_names(const fs::path& dir, std::vector<std::string>& problems) {
+std::vector<std::string> job_names(const fs::path& dir, RunStatus& run) {
+  auto& problems = run.problems;
   std::vector<std::string> names;
+  int ranks = 1;
   const auto add = [&](const std::string& name) {
     if (std::ranges::count(names, name) == 0) names.push_back(name);
   };
+  reading(dir / "plan.json", problems,
+          [&] { ranks = Json::parse(read_text_file(dir / "plan.json")).value("ranks", 1); });
   try {
-    for (const auto& job : make_jobs(Config::read({dir / "config.ini"}, {})).jobs) add(job.name);
+    const Config config = Config::read({dir / "config.ini"}, {});
+    const JobList list = make_jobs(config);
+    for (const auto& job : list.jobs) add(job.name);
+    const RunFolder folder{dir};
+    const double left = seconds_left(list, shares_left(list, folder), ranks,
+                                     measured_machine(list, folder, config.machine));
+    if (left > 0) run.seconds_left = left;
   } catch (const std::exception&) {
     names.clear();
   }
@@ -100,7 +110,8 @@ void take_status(const Json& json, double now, JobStatus& job) {
   if (job.state == "training" && job.step >= job.steps) job.state = "evaluating";
   const bool works = job.state == "training" || job.state == "evaluating";
   job.stale = works && job.age > silence;
-  if (!works) job.eta_seconds = job.images_per_s = JobStatus::unknown;
+  if (!works || !(job.images_per_s > 0)) job.eta_seconds = job.images_per_s = JobStatus::unknown;
+  if (job.step == 0) job.loss = JobStatus::unknown;
 }
 
 // A published module has the last word, unless its job was taken up again after it (run.extend).
@@ -179,8 +190,9 @@ RunStatus read_run_status(const fs::path& dir, double now) {
       !fs::exists(dir / "modules"))
     fail("'{}' is no run directory: it holds neither config.ini nor status nor modules",
          dir.string());
-  RunStatus run{dir, {}, false, {}, {}};
-  for (const auto& name : job_names(dir, run.problems))
+  RunStatus run;
+  run.dir = dir;
+  for (const auto& name : job_names(dir, run))
     run.jobs.push_back(job_status(dir, name, now, run.problems));
   reading(dir / "lock", run.problems, [&] { take_lock(dir / "lock", now, run); });
   // Nobody works here: what says that it does was killed, or failed.

@@ -29,6 +29,9 @@ struct RunStatus {
       holder;  ///< "process 12 on host a since ..."; empty: no program works in the directory
   bool holder_gone = false;  ///< its process has ended, or its host is silent for ten minutes
   std::vector<JobStatus> jobs;
+  /// Of the whole run, by the plan and the rate of finished jobs; unknown where the jobs of its
+  /// configuration cannot be made (data out of reach), or all are finished.
+  double seconds_left = JobStatus::unknown;
   std::vector<std::string> problems;  ///< files that could not be read
 
   int count(const std::string& state) const;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/cell.hpp>
+#include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 
 #include "command.hpp"
@@ -59,6 +60,9 @@ std::string closing_lines(const RunStatus& run) {
     text +=
         fmt::format("; {:.0f} images/s, {} left for those in training", rate, duration_text(eta));
   text += "\n";
+  if (!std::isnan(run.seconds_left))
+    text += fmt::format("about {} of work left in the whole run (by its last checkpoints)\n",
+                        duration_text(run.seconds_left));
   if (run.holder.empty())
     text += "no program works in this directory\n";
   else
@@ -80,6 +84,7 @@ Json status_json(const RunStatus& run) {
   Json json{{"dir", run.dir.string()},
             {"holder", run.holder},
             {"holder_gone", run.holder_gone},
+            {"seconds_left", run.seconds_left},
             {"jobs", Json::array()}};
   for (const auto& job : run.jobs)
     json["jobs"].push_back({{"job", job.job},
@@ -105,6 +110,7 @@ Json status_json(const RunStatus& run) {
 ExitCode status_command(const CommandLine& line) {
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  log::set_speaker(0, 1, false);  // the plan's warnings are those of the run
   const RunStatus run = read_run_status(operands(line, 1, 1, "one RUN_DIR").front(), now);
   if (line.flags.contains("json")) {
     print_json(status_json(run));

@@ -6,9 +6,11 @@
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/packing.hpp>
+#include <m2mkd/plan/remaining.hpp>
 #include <m2mkd/plan/run.hpp>
 #include <m2mkd/plan/summary.hpp>
 #include <m2mkd/store/folder_lock.hpp>
@@ -135,14 +137,14 @@ ExitCode run(const Config& config, const Session& session) {
   PlanFile plan(folder.dir / "plan.json", world.size());
   if (root) {
     plan.read();
-    print_plan(list, waves, world.size(), config.machine);
+    print_plan(list, folder, waves, world.size(), config.machine);
   }
 
   const auto stopped = [&] {
     const std::string code = on_root(
         world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
     const std::string reason = stop_reason(world);
-    log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
+    if (root) log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
     return static_cast<ExitCode>(std::stoi(code));
   };
   if (work_left && !evaluate_given(list, folder, given, session, watchdog)) return stopped();
@@ -165,7 +167,13 @@ ExitCode run(const Config& config, const Session& session) {
       continue;
     }
     const WaveOrder order = wave_order_from_text(told);
-    if (root) print_wave(order, number, static_cast<int>(waves.size()));
+    if (root) {
+      print_wave(order, number, static_cast<int>(waves.size()));
+      if (w > 0)
+        log::info("about {} left for the whole run, at the rate of its finished jobs",
+                  duration_text(seconds_left(list, shares_left(list, folder), world.size(),
+                                             measured_machine(list, folder, config.machine))));
+    }
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped)
       return stopped();
   }

@@ -7,6 +7,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/gemm.hpp>
+#include <m2mkd/plan/remaining.hpp>
 
 namespace m2mkd {
 
@@ -77,8 +78,11 @@ void print_start_table(const Session& session, const Config& config, const JobLi
             swept("seeds", config.run.seeds));
 }
 
-void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks,
+void print_plan(const JobList& list, const RunFolder& folder,
+                const std::vector<std::vector<std::string>>& waves, int ranks,
                 const MachineOptions& machine) {
+  const auto shares = shares_left(list, folder);
+  const auto left = jobs_left(list, shares);
   double seconds = 0, disk = 0;
   for (const auto& job : list.jobs) disk += job_disk(job);
   log::info("plan       {} jobs in {} waves:", list.jobs.size(), waves.size());
@@ -87,18 +91,25 @@ void print_plan(const JobList& list, const std::vector<std::vector<std::string>>
     double flops = 0, trainable = 0;
     std::string names;
     for (const auto& name : waves[w]) {
-      jobs.push_back(&list.find(name));
-      flops += jobs.back()->cost.train.executed * jobs.back()->cost.images;
-      trainable += static_cast<double>(jobs.back()->cost.trainable);
+      const Job& job = list.find(name);
+      flops += job.cost.train.executed * job.cost.images;
+      trainable += static_cast<double>(job.cost.trainable);
       names += " " + name;
+      if (const auto rest = std::ranges::find(left, name, &Job::name); rest != left.end())
+        jobs.push_back(&*rest);
+    }
+    if (jobs.empty()) {
+      log::info("  wave {}: finished:{}", w + 1, names);
+      continue;
     }
     const double time = make_wave(jobs, ranks, machine).seconds();
     seconds += time;
     log::info("  wave {}: {:>8}FLOP {:>8}parameters trained, about {}:{}", w + 1, si(flops),
               si(trainable), duration_text(time), names);
   }
-  log::info("predicted  {} on {} rank(s) by [machine]; disk up to {}B", duration_text(seconds),
-            ranks, si(disk));
+  const bool begun = std::ranges::any_of(shares, [](const auto& s) { return s.second < 1; });
+  log::info("predicted  {} on {} rank(s) by [machine]{}; disk up to {}B", duration_text(seconds),
+            ranks, begun ? " for what is left" : "", si(disk));
 }
 
 void print_wave(const WaveOrder& order, int number, int waves) {

@@ -13,8 +13,10 @@ namespace m2mkd {
 /// BLAS is slow or threads exceed the bound cores). Collective; rank 0 logs.
 void print_start_table(const Session& session, const Config& config, const JobList& list);
 
-/// Waves and jobs with their parameters and FLOPs, ranks, predicted time and disk. Rank 0.
-void print_plan(const JobList& list, const std::vector<std::vector<std::string>>& waves, int ranks,
+/// Waves and jobs with their parameters and FLOPs, ranks, predicted time of what is left, disk.
+/// Rank 0.
+void print_plan(const JobList& list, const RunFolder& folder,
+                const std::vector<std::vector<std::string>>& waves, int ranks,
                 const MachineOptions& machine);
 
 /// The groups of a wave that begins.

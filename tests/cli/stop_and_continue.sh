@@ -35,7 +35,10 @@ done
 [ "$stops" -ge 4 ] || fail "only $stops of 5 waves were stopped"
 smoke 2 "$work/cut" "${longer[@]}" || fail "continuing"
 compare tensors 0 "$work/whole" "$work/cut"
-echo "$stops stops by USR1"
+# Not by training anew: what was stopped in its middle went on there.
+continued=$(grep -c 'continues at step [1-9]' "$work/cut/run.log")
+[ "$continued" -ge 3 ] || fail "only $continued jobs went on at a step of theirs"
+echo "$stops stops by USR1, $continued jobs went on where they were"
 
 rc=$(interrupted "$work/killed" INT 2 2)
 [ "$rc" != 0 ] || fail "Ctrl-C was not noticed"

@@ -157,6 +157,10 @@ TEST_F(Given, NetworksAreEvaluatedByCheck) {
   EXPECT_THAT(lines(check_given(all, run, usable, {}, 0, 1e12)), HasSubstr("skipped"));
 
   auto file = read_tensor_file(path);
+  file.tensors.front().second.flatten()[0] = NAN;
+  write_tensor_file(path, file);
+  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, {}, 60, 1e12)),
+              testing::AllOf(HasSubstr("WRONG"), HasSubstr("that are not finite")));
   for (auto& [name, tensor] : file.tensors) tensor = at::zeros_like(tensor);
   write_tensor_file(path, file);
   EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, {}, 60, 1e12)),

@@ -147,6 +147,26 @@ TEST_F(Training, MaxStepsInsideAnEpochChangesNoStep) {
   }
 }
 
+// Jobs that share their batches are evaluated each by its own settings.
+TEST_F(Training, EvaluatesEveryJobOfAPackByItsOwnSettings) {
+  auto pack = distill_tasks(small_options(1), run("pack"));
+  pack[0].options.eval_batch = 16;
+  pack[0].options.eval_drop_last = true;
+  pack[1].options.published_meter = true;
+  pack[2].options.eval_batch = 7;
+  train(pack, data());
+  const auto module = [&](int i) {
+    return read_attributes(run("pack") / "modules" / fmt::format("distill.{}.h5", i));
+  };
+  EXPECT_EQ(integer_attribute(module(0), "test_images"), 32);  // of 40
+  EXPECT_EQ(integer_attribute(module(0), "test.dropped"), 8);
+  EXPECT_EQ(integer_attribute(module(1), "test_images"), 40);
+  EXPECT_EQ(integer_attribute(module(2), "test_images"), 40);
+  EXPECT_FALSE(module(0).contains("acc1_published"));
+  EXPECT_TRUE(module(1).contains("acc1_published"));
+  EXPECT_FALSE(module(2).contains("acc1_published"));
+}
+
 TEST_F(Training, RefusesAPackWithoutCommonBatches) {
   auto pack = tasks("a");
   pack[1].options.batch = 8;
