@@ -69,9 +69,9 @@ def run(command, tree, seconds, log):
         return -1
 
 
-def judge(fault, tree, log):
-    """The test that finds the fault; "" where none does, None where it does not compile."""
-    room = fault[0]
+def judge(fault, tree, log, quick=False):
+    """The test that finds the fault; "" where none does, None where it does not compile. `quick`: by the unit tests alone."""
+    room = fault[0] or "comm"
     build = lambda *targets: run(["cmake", "--build", "build/release", "--target", *targets], tree, 1200, log) == 0
     unit = lambda name: run([f"build/release/bin/test_{name}", "--gtest_brief=1"], tree, 400, log) == 0
     if not build("test_" + room):
@@ -84,6 +84,8 @@ def judge(fault, tree, log):
     for other in above:
         if not unit(other):
             return other
+    if quick:
+        return ""
     for ranks in "2", "3":
         if run(["mpirun", "-n", ranks, "build/release/bin/test_mpi", "--gtest_brief=1"], tree, 240, log) != 0:
             return "mpi." + ranks
@@ -110,6 +112,8 @@ def main():
             by_room.setdefault(fault[0], []).append(fault)
     counts = {"found": 0, "not found": 0, "does not compile": 0}
     log = open(asked.log, "a")
+    if found := judge(("", "", "", ""), tree, log, quick=True):
+        sys.exit(f"test '{found}' fails without a fault: nothing can be learnt here")
     turn = 0
     while counts["found"] + counts["not found"] < asked.count and any(by_room.values()):
         room = rooms[turn % len(rooms)]
