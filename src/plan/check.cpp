@@ -67,7 +67,7 @@ Verdict check(const Config& config, const Session& session, const CheckOptions& 
     report.add(check_splices(list, folder, usable, memory));
     report.add(check_assemblies(list, folder, usable, memory));
     if (data) {
-      report.add(check_given(list, folder, usable, config.machine, options.seconds / 2, memory));
+      report.add(check_given(list, folder, usable, options.seconds / 2, memory));
       report.add(check_teachers(list, folder, usable, memory));
       report.add(check_recorded(list, folder, usable, options.seconds / 2, memory));
     }

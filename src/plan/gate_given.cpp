@@ -3,6 +3,7 @@
 
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/gates.hpp>
+#include <m2mkd/plan/gemm.hpp>
 #include <m2mkd/train/evaluator.hpp>
 
 #include "given.hpp"
@@ -40,15 +41,16 @@ Finding check_one(const WholeNetwork& given, const RunFolder& folder) {
 }  // namespace
 
 Findings check_given(const JobList& list, const RunFolder& folder, const Digests& usable,
-                     const MachineOptions& machine, double seconds, double memory) {
+                     double seconds, double memory) {
   Findings findings;
   const Stopwatch watch;
   for (const auto& given : given_networks(list)) {
     if (!usable.contains(digest_key(given.source))) continue;
     const Job& job = *given.job;
     const auto subject = given.source.file.string();
-    const double needed =
-        job.cost.eval_flops * static_cast<double>(job.shape.test_images) / (machine.gflops * 1e9);
+    // On this rank's cores: [machine] may be of GPUs.
+    const double rate = gemm_gflops(job.train.precision, c10::Device(c10::kCPU)) * 1e9;
+    const double needed = job.cost.eval_flops * static_cast<double>(job.shape.test_images) / rate;
     if (auto skipped = too_large("given", subject, given.bytes(), memory)) {
       findings.push_back(*skipped);
     } else if (watch.seconds() + needed > seconds) {

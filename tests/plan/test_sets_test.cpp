@@ -152,18 +152,18 @@ TEST_F(Given, NetworksAreEvaluatedByCheck) {
   const RunFolder run{folder / "none"};
   const Digests usable{{path.string(), weights_digest(path)}};
   const double acc1 = number_attribute(read_attributes(path), "acc1");
-  EXPECT_THAT(lines(check_given(all, run, usable, {}, 60, 1e12)),
+  EXPECT_THAT(lines(check_given(all, run, usable, 60, 1e12)),
               HasSubstr(fmt::format("ok as teacher: acc1 {:.2f} ±", acc1)));
-  EXPECT_THAT(lines(check_given(all, run, usable, {}, 0, 1e12)), HasSubstr("skipped"));
+  EXPECT_THAT(lines(check_given(all, run, usable, 0, 1e12)), HasSubstr("skipped"));
 
   auto file = read_tensor_file(path);
   file.tensors.front().second.flatten()[0] = NAN;
   write_tensor_file(path, file);
-  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, {}, 60, 1e12)),
+  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, 60, 1e12)),
               testing::AllOf(HasSubstr("WRONG"), HasSubstr("that are not finite")));
   for (auto& [name, tensor] : file.tensors) tensor = at::zeros_like(tensor);
   write_tensor_file(path, file);
-  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, {}, 60, 1e12)),
+  EXPECT_THAT(lines(check_given(all, run, {{path.string(), weights_digest(path)}}, 60, 1e12)),
               HasSubstr("warning as teacher: acc1 25.00 ±6.85 % of 40 test images, no better than "
                         "always the same answer (25.00 %)"));
 }

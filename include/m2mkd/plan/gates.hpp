@@ -58,7 +58,7 @@ Findings check_teachers(const JobList& list, const RunFolder& folder, const Dige
 /// Given metas and teachers whose files are usable, on all test images: their accuracy is told, and
 /// whether it is better than a constant answer's. What would take longer than `seconds` is skipped.
 Findings check_given(const JobList& list, const RunFolder& folder, const Digests& usable,
-                     const MachineOptions& machine, double seconds, double memory);
+                     double seconds, double memory);
 
 /// Finished networks evaluated anew: the loss that their files record is theirs. Jobs without
 /// children first, as far as `seconds` go.
