@@ -55,7 +55,7 @@ TEST_F(Stopping, AnywhereEndsAsIfItHadNot) {
     return beats.size();
   };
   ASSERT_EQ(beats[3], "evaluating");  // after the restoring of three jobs
-  ASSERT_EQ(beats.back(), "evaluating");
+  ASSERT_EQ(beats.back(), "ending an evaluation");
   // At the start's evaluation, in the first step, inside an epoch, at an epoch's last step, at an
   // epoch end's evaluation, in the last step, at the end's evaluation.
   const auto after =
