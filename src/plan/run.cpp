@@ -120,7 +120,8 @@ ExitCode run(const Config& config, const Session& session) {
          for (const Job* job : jobs)
            if (seen.insert(job->data.train.string() + "\n" + job->data.test.string()).second)
              require_verified(job->data);
-         for (const auto& network : given_files(list)) require_fitting(network);
+         for (const auto& network : given_files(list))
+           if (given.contains(digest_key(network.source))) require_fitting(network);
          return std::string("open");
        }).empty();
   if (work_left)
