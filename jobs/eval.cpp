@@ -137,8 +137,7 @@ Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& f
                         const CommandLine& line) {
   if (const auto complaint = weight_file_complaint(model); !complaint.empty())
     throw ConfigError("'" + model.string() + "' " + complaint);
-  Attributes attributes =
-      model.extension() == ".h5" ? read_attributes(model) : read_weights(model).attributes;
+  Attributes attributes = weights_attributes(model);
   const bool stored = attributes.contains("config");
   if (!stored) attributes = seen_attributes(model, files, line);
   auto settings = data_sizes(attributes);

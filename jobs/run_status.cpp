@@ -59,26 +59,13 @@ void reading(const fs::path& path, std::vector<std::string>& problems, Read read
 
 // All jobs in the order in which they run: those of the configuration, or, where it cannot be
 // resolved (data out of reach), those that left a trace.
-std::vector<std::string> job_names(const fs::path& dir, RunStatus& run) {
-  auto& problems = run.problems;
+std::vector<std::string> job_names(const fs::path& dir, const JobList& configured,
+                                   std::vector<std::string>& problems) {
   std::vector<std::string> names;
-  int ranks = 1;
   const auto add = [&](const std::string& name) {
     if (std::ranges::count(names, name) == 0) names.push_back(name);
   };
-  reading(dir / "plan.json", problems,
-          [&] { ranks = Json::parse(read_text_file(dir / "plan.json")).value("ranks", 1); });
-  try {
-    const Config config = Config::read({dir / "config.ini"}, {});
-    const JobList list = make_jobs(config);
-    for (const auto& job : list.jobs) add(job.name);
-    const RunFolder folder{dir};
-    const double left = seconds_left(list, shares_left(list, folder), ranks,
-                                     measured_machine(list, folder, config.machine));
-    if (left > 0) run.seconds_left = left;
-  } catch (const std::exception&) {
-    names.clear();
-  }
+  for (const auto& job : configured.jobs) add(job.name);
   reading(dir / "plan.json", problems, [&] {
     const Json plan = Json::parse(read_text_file(dir / "plan.json"));
     for (const auto& wave : plan.at("waves"))
@@ -89,6 +76,16 @@ std::vector<std::string> job_names(const fs::path& dir, RunStatus& run) {
   for (const auto& name : stems(dir / "modules", ".h5")) add(name);
   for (const auto& name : stems(dir / "status", ".json")) add(name);
   return names;
+}
+
+void take_seconds_left(const JobList& list, const MachineOptions& machine, RunStatus& run) {
+  const auto plan = run.dir / "plan.json";
+  if (!fs::exists(plan)) return;
+  const int ranks = Json::parse(read_text_file(plan)).value("ranks", 1);
+  const RunFolder folder{run.dir};
+  const double left =
+      seconds_left(list, shares_left(list, folder), ranks, measured_machine(list, folder, machine));
+  if (left > 0) run.seconds_left = left;
 }
 
 double number(const Json& json, const char* name) {
@@ -192,7 +189,14 @@ RunStatus read_run_status(const fs::path& dir, double now) {
          dir.string());
   RunStatus run;
   run.dir = dir;
-  for (const auto& name : job_names(dir, run))
+  JobList list;
+  try {
+    const Config config = Config::read({dir / "config.ini"}, {});
+    list = make_jobs(config);
+    take_seconds_left(list, config.machine, run);
+  } catch (const std::exception&) {  // data out of reach
+  }
+  for (const auto& name : job_names(dir, list, run.problems))
     run.jobs.push_back(job_status(dir, name, now, run.problems));
   reading(dir / "lock", run.problems, [&] { take_lock(dir / "lock", now, run); });
   // Nobody works here: what says that it does was killed, or failed.

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/cell.hpp>
-#include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 
 #include "command.hpp"
@@ -110,7 +109,6 @@ Json status_json(const RunStatus& run) {
 ExitCode status_command(const CommandLine& line) {
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  log::set_speaker(0, 1, false);  // the plan's warnings are those of the run
   const RunStatus run = read_run_status(operands(line, 1, 1, "one RUN_DIR").front(), now);
   if (line.flags.contains("json")) {
     print_json(status_json(run));

@@ -141,6 +141,10 @@ WeightFile read_weights(const Path& path) {
   return file;
 }
 
+Attributes weights_attributes(const Path& path) {
+  return path.extension() == ".h5" ? read_attributes(path) : read_weights(path).attributes;
+}
+
 std::string weights_digest(const Path& path) {
   return path.extension() == ".h5" ? text_attribute(read_attributes(path), "digest")
                                    : read_weights(path).digest;

@@ -13,22 +13,14 @@ namespace m2mkd {
 namespace {
 
 Finding check_one(const WholeNetwork& given, const RunFolder& folder) {
-  const Job& job = *given.job;
   const auto found = [&](Verdict verdict, const std::string& text) {
     return Finding{"given", given.source.file.string(), verdict, text};
   };
   require_fitting(given);
-  const Communicator alone;
-  const Chain chain =
-      Builder(folder, {}, alone, c10::kCPU).frozen(given.role, given.model, job, given.source, -1);
-  const Dataset test(job.data, Split::test);
-  const auto accuracy = evaluate(
-      std::span(&chain, 1),
-      {test, job.data, job.train.eval_batch, job.train.precision, alone, c10::Device(c10::kCPU)});
-  if (!accuracy) return found(Verdict::skipped, "stopped");
-  const Accuracy& a = accuracy->front();
-  const std::string bad = worthless(a, test),
-                    text = fmt::format("as {}: acc1 {:.2f} ±{:.2f} % of {} test images", given.role,
+  const auto tested = test_given(given, folder, {}, c10::kCPU, [](const std::string&) {});
+  if (!tested) return found(Verdict::skipped, "stopped");
+  const auto& [a, bad] = *tested;
+  const std::string text = fmt::format("as {}: acc1 {:.2f} ±{:.2f} % of {} test images", given.role,
                                        a.acc1, a.standard_error(), a.count);
   if (!std::isfinite(a.loss)) return found(Verdict::wrong, text + ", " + bad);
   return bad.empty()

@@ -66,10 +66,6 @@ void keep(const WholeNetwork& given, const std::string& digest, const Accuracy& 
   write_table_file(record(folder), file);
 }
 
-Attributes attributes_of(const std::filesystem::path& file) {
-  return file.extension() == ".h5" ? read_attributes(file) : read_weights(file).attributes;
-}
-
 // Settings that weights do not show, against those that the file itself remembers; said, where it
 // remembers none.
 void require_same_model(const WholeNetwork& given, const Attributes& attributes,
@@ -108,6 +104,19 @@ void require_same_model(const WholeNetwork& given, const Attributes& attributes,
                   : "; features of the class token and exact GELU are taken");
 }
 
+// "no better than always the same answer (10.0 %)", "its loss is not finite"; empty where neither.
+std::string worthless(const Accuracy& accuracy, const Dataset& test) {
+  if (!std::isfinite(accuracy.loss)) return "its loss is not finite";
+  std::map<std::int32_t, std::int64_t> counts;
+  for (std::int64_t i = 0; i < test.size(); ++i) ++counts[test.label(i)];
+  std::int64_t most = 0;
+  for (const auto& [label, count] : counts) most = std::max(most, count);
+  const auto n = static_cast<double>(test.size());
+  const double p = static_cast<double>(most) / n;
+  if (accuracy.acc1 > 100 * (p + 3 * std::sqrt(p * (1 - p) / n))) return {};
+  return fmt::format("no better than always the same answer ({:.2f} %)", 100 * p);
+}
+
 std::vector<const TableGroup*> rows(const TableFile& summary) {
   std::vector<const TableGroup*> found;
   for (const auto& group : summary.groups)
@@ -140,7 +149,7 @@ std::vector<WholeNetwork> given_networks(const JobList& list) {
 
 void require_fitting(const WholeNetwork& given) {
   const auto& shape = given.job->shape;
-  const auto attributes = attributes_of(given.source.file);
+  const auto attributes = weights_attributes(given.source.file);
   const std::string who = fmt::format("the given {} {}", given.role, given.source.file.string());
   require_same_model(given, attributes, who);
   if (given.role == "student") return;  // it is trained on this data
@@ -157,16 +166,23 @@ void require_fitting(const WholeNetwork& given) {
         who, found.normalisation);
 }
 
-std::string worthless(const Accuracy& accuracy, const Dataset& test) {
-  if (!std::isfinite(accuracy.loss)) return "its loss is not finite";
-  std::map<std::int32_t, std::int64_t> counts;
-  for (std::int64_t i = 0; i < test.size(); ++i) ++counts[test.label(i)];
-  std::int64_t most = 0;
-  for (const auto& [label, count] : counts) most = std::max(most, count);
-  const auto n = static_cast<double>(test.size());
-  const double p = static_cast<double>(most) / n;
-  if (accuracy.acc1 > 100 * (p + 3 * std::sqrt(p * (1 - p) / n))) return {};
-  return fmt::format("no better than always the same answer ({:.2f} %)", 100 * p);
+std::optional<TestedGiven> test_given(const WholeNetwork& given, const RunFolder& folder,
+                                      const Communicator& group, c10::Device device,
+                                      const std::function<void(const std::string&)>& beat) {
+  const Job& job = *given.job;
+  Builder builder(folder, {}, group, device);
+  const Chain chain = builder.frozen(given.role, given.model, job, given.source, -1);
+  const Dataset test(job.data, Split::test);
+  test.expect(job.shape.test_digest);
+  const auto found = evaluate(std::span(&chain, 1), {.dataset = test,
+                                                     .data = job.data,
+                                                     .batch = job.train.eval_batch,
+                                                     .precision = job.train.precision,
+                                                     .group = group,
+                                                     .device = device,
+                                                     .beat = beat});
+  if (!found) return std::nullopt;
+  return TestedGiven{found->front(), worthless(found->front(), test)};
 }
 
 bool evaluate_given(const JobList& list, const RunFolder& folder, const Digests& digests,
@@ -186,21 +202,9 @@ bool evaluate_given(const JobList& list, const RunFolder& folder, const Digests&
       return std::string(due ? "open" : "");
     });
     if (open.empty()) continue;
-    const Job& job = *given.job;
-    Builder builder(folder, {}, world, session.device());
-    const Chain chain = builder.frozen(given.role, given.model, job, given.source, -1);
-    const Dataset test(job.data, Split::test);
-    test.expect(job.shape.test_digest);
-    const auto found = evaluate(std::span(&chain, 1), {.dataset = test,
-                                                       .data = job.data,
-                                                       .batch = job.train.eval_batch,
-                                                       .precision = job.train.precision,
-                                                       .group = world,
-                                                       .device = session.device(),
-                                                       .beat = beat});
-    if (!found) return false;
-    const Accuracy& accuracy = found->front();
-    const std::string warning = worthless(accuracy, test);
+    const auto tested = test_given(given, folder, world, session.device(), beat);
+    if (!tested) return false;
+    const auto& [accuracy, warning] = *tested;
     const std::string who = fmt::format("given {} {}", given.role, given.source.file.string());
     if (!std::isfinite(accuracy.loss))
       throw CollectiveError(world.rank() == 0

@@ -23,8 +23,16 @@ std::vector<WholeNetwork> given_networks(const JobList& list);
 /// normalised otherwise, and what a file does not tell.
 void require_fitting(const WholeNetwork& given);
 
-/// "no better than always the same answer (10.0 %)", "its loss is not finite"; empty where neither.
-std::string worthless(const Accuracy& accuracy, const Dataset& test);
+/// A given network on all test images.
+struct TestedGiven {
+  Accuracy accuracy;
+  std::string warning;  ///< "no better than always the same answer (10.0 %)", "its loss is not
+                        ///< finite"; empty where neither
+};
+/// Nothing when a stop was requested meanwhile. Collective over the group.
+std::optional<TestedGiven> test_given(const WholeNetwork& given, const RunFolder& folder,
+                                      const Communicator& group, c10::Device device,
+                                      const std::function<void(const std::string&)>& beat);
 
 /// Evaluates those that RUN/given.h5 does not know on this test set yet, logs the accuracies and
 /// keeps them there. `digests`: of the given files, on rank 0. False when a stop was requested

@@ -2,6 +2,7 @@
 // What a rank does whenever something moves, training, evaluating or reading alike.
 
 #include <string>
+#include <utility>
 
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/communicator.hpp>

@@ -17,22 +17,7 @@ Pack make_pack(const Run& run, int ranks) {
   return pack;
 }
 
-}  // namespace
-
-double Group::seconds() const {
-  double sum = 0;
-  for (const auto& pack : packs) sum += pack.seconds;
-  return sum;
-}
-
-double Wave::seconds() const {
-  double most = 0;
-  for (const auto& group : groups) most = std::max(most, group.seconds());
-  return most;
-}
-
-Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine) {
-  const Packer packer(jobs, ranks, machine);
+Wave arrange(const Packer& packer) {
   const Arrangement best = packer.best(1.03);
   Wave wave;
   for (const auto& group : best.groups) {
@@ -49,6 +34,30 @@ Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOpti
     group.first = first;
     first += group.ranks;
   }
+  return wave;
+}
+
+}  // namespace
+
+double Group::seconds() const {
+  double sum = 0;
+  for (const auto& pack : packs) sum += pack.seconds;
+  return sum;
+}
+
+double Wave::seconds() const {
+  double most = 0;
+  for (const auto& group : groups) most = std::max(most, group.seconds());
+  return most;
+}
+
+double wave_seconds(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine) {
+  return arrange(Packer(jobs, ranks, machine)).seconds();
+}
+
+Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine) {
+  const Packer packer(jobs, ranks, machine);
+  Wave wave = arrange(packer);
   for (const Job* job : packer.too_large())
     for (const auto& group : wave.groups)
       for (const auto& pack : group.packs)

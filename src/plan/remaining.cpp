@@ -74,7 +74,7 @@ double seconds_left(const JobList& list, const std::map<std::string, double>& sh
     std::vector<const Job*> jobs;
     for (const auto& job : left)
       if (std::ranges::count(names, job.name) > 0) jobs.push_back(&job);
-    if (!jobs.empty()) seconds += make_wave(jobs, ranks, machine).seconds();
+    if (!jobs.empty()) seconds += wave_seconds(jobs, ranks, machine);
   }
   return seconds;
 }

@@ -76,6 +76,15 @@ ExitCode stopped_code(const JobList& list, const RunFolder& folder) {
   return ExitCode::no_progress;
 }
 
+void log_time_left(const JobList& list, const RunFolder& folder, int ranks,
+                   const MachineOptions& machine) {
+  const auto measured = measured_machine(list, folder, machine);
+  log::info(
+      "about {} left for the whole run, {}",
+      duration_text(seconds_left(list, shares_left(list, folder), ranks, measured)),
+      measured.gflops == machine.gflops ? "by [machine]" : "at the rate of its finished jobs");
+}
+
 // The signal, whichever rank got it. Collective.
 std::string stop_reason(const Communicator& world) {
   std::string reason = "a request";
@@ -170,10 +179,7 @@ ExitCode run(const Config& config, const Session& session) {
     const WaveOrder order = wave_order_from_text(told);
     if (root) {
       print_wave(order, number, static_cast<int>(waves.size()));
-      if (w > 0)
-        log::info("about {} left for the whole run, at the rate of its finished jobs",
-                  duration_text(seconds_left(list, shares_left(list, folder), world.size(),
-                                             measured_machine(list, folder, config.machine))));
+      if (w > 0) log_time_left(list, folder, world.size(), config.machine);
     }
     if (run_wave(order, number, list, config, folder, session, watchdog) == Outcome::stopped)
       return stopped();

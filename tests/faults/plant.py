@@ -6,7 +6,7 @@
 TREE is a checkout of its own with a built preset `release`: its sources are changed and put back. Faults are drawn from src/{train,nn,
 data,comm,store,plan} in equal numbers, at most two per file: an operator, a bound, a sign or a constant is exchanged in a line that is no
 message. Each goes through the unit tests of its room, then all unit tests, then MPI on two and three ranks, then short program tests; the
-first that fails (or takes longer than minutes) has found it. One line per fault: what, where, by which test it was found. Exit 1 where
+first that fails (or hangs) has found it. One line per fault: what, where, by which test it was found. Exit 1 where
 fewer than 95 of 100 are found. Faults that change nothing (listed in equal.txt with their reasons) are left out.
 """
 import argparse

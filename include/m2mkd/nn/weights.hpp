@@ -33,6 +33,8 @@ struct WeightFile {
 /// or the dictionary itself. A prefix "module." goes. What write_weights() said of the file comes
 /// back; weights that are not those it was said of are refused. Throws Error with the reason.
 WeightFile read_weights(const std::filesystem::path& path);
+/// Its attributes alone; of an .h5 file without reading the tensors.
+Attributes weights_attributes(const std::filesystem::path& path);
 /// Its digest; of an .h5 file without reading the tensors.
 std::string weights_digest(const std::filesystem::path& path);
 

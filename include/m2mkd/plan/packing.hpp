@@ -39,6 +39,9 @@ std::vector<std::vector<std::string>> assign_waves(const JobList& list, int rank
 /// never make the predicted wave slower.
 Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine);
 
+/// Predicted seconds of that wave, without the warnings.
+double wave_seconds(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine);
+
 /// plan.json's form of a wave, and back. `first_line` facts: ranks, wave number, job names.
 std::string wave_json(const Wave& wave, int number, int ranks);
 /// Throws Error when the text is not a wave.
