@@ -38,6 +38,8 @@ compare tensors 0 "$work/whole" "$work/cut"
 # Not by training anew: what was stopped in its middle went on there.
 continued=$(grep -c 'continues at step [1-9]' "$work/cut/run.log")
 [ "$continued" -ge 3 ] || fail "only $continued jobs went on at a step of theirs"
+grep -q 'predicted .* by \[machine\] for what is left' "$work/cut/run.log" || fail "a restart predicts what is done already"
+grep -q 'about .* left for the whole run, ' "$work/cut/run.log" || fail "nothing said about the time of the whole run"
 echo "$stops stops by USR1, $continued jobs went on where they were"
 
 rc=$(interrupted "$work/killed" INT 2 2)
@@ -57,6 +59,8 @@ rc=0
 wait "$pid" || rc=$?
 [ "$rc" = 75 ] || { tail -5 "$work/wait.out"; fail "exit $rc while one group waited"; }
 [ ! -e "$work/wait/modules/final.e2e.h5" ] || fail "the long job was finished: nobody waited"
+"$m2mkd" status "$work/wait" >"$work/status"
+grep -q 'about .* of work left in the whole run' "$work/status" || { cat "$work/status"; fail "status does not tell what is left"; }
 
 longer+=(--train.precision fp64)
 smoke 2 "$work/two" "${longer[@]}" || fail "the undisturbed run in fp64"
