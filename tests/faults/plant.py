@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Plants single-line faults one by one and asks the tests which of them they find (mutation testing).
 
-    tests/faults/plant.py TREE [--count N] [--seed S] [--only REGEX] [--log FILE]
+    tests/faults/plant.py TREE [--count N] [--seed S] [--only REGEX] [--part K/N] [--log FILE] [--list] [--quick]
 
 TREE is a checkout of its own with a built preset `release`: its sources are changed and put back. Faults are drawn from src/{train,nn,
 data,comm,store,plan} in equal numbers, at most two per file: an operator, a bound, a sign or a constant is exchanged in a line that is no
 message. Each goes through the unit tests of its room, then all unit tests, then MPI on two and three ranks, then short program tests; the
 first that fails (or hangs) has found it. One line per fault: what, where, by which test it was found. Exit 1 where
-fewer than 95 of 100 are found. Faults that change nothing (listed in equal.txt with their reasons) are left out.
+fewer than 95 of 100 are found. Faults that change nothing (listed in equal.txt, each with its reason) are left out.
+--part 1/2 and 2/2 share the faults of one seed between two trees, N for both together;
+--list shows them. --quick leaves the program tests out: who survives it can be judged alone by --only, which looks at the whole line.
 """
 import argparse
 import os
@@ -45,15 +47,17 @@ def candidates(tree, seed, known):
                         continue
                     at = draw.choice(places)
                     changed = line[:at] + new + line[at + len(old):]
-                    fault = (room, os.path.relpath(path, tree), line, changed)
-                    if (fault[1] + ": " + line.strip() + " => " + changed.strip()) not in known:
-                        found.append(fault)
+                    found.append((room, os.path.relpath(path, tree), line, changed))
         draw.shuffle(found)
         per_file = {}
         for fault in found:
-            if per_file.get(fault[1], 0) < 2:
+            if text(fault) not in known and per_file.get(fault[1], 0) < 2:
                 per_file[fault[1]] = per_file.get(fault[1], 0) + 1
                 yield fault
+
+
+def text(fault):
+    return f"{fault[1]}: {fault[2].strip()} => {fault[3].strip()}"
 
 
 def run(command, tree, seconds, log):
@@ -69,11 +73,11 @@ def run(command, tree, seconds, log):
         return -1
 
 
-def judge(fault, tree, log, quick=False):
-    """The test that finds the fault; "" where none does, None where it does not compile. `quick`: by the unit tests alone."""
+def judge(fault, tree, log, quick):
+    """The test that finds the fault; "" where none does, None where it does not compile. `quick`: without program tests; None: by the unit tests alone."""
     room = fault[0] or "comm"
     build = lambda *targets: run(["cmake", "--build", "build/release", "--target", *targets], tree, 1200, log) == 0
-    unit = lambda name: run([f"build/release/bin/test_{name}", "--gtest_brief=1"], tree, 400, log) == 0
+    unit = lambda name: run([f"build/release/bin/test_{name}", "--gtest_brief=1", "--gtest_fail_fast"], tree, 150, log) == 0
     if not build("test_" + room):
         return None
     if not unit(room):
@@ -84,11 +88,13 @@ def judge(fault, tree, log, quick=False):
     for other in above:
         if not unit(other):
             return other
-    if quick:
+    if quick is None:
         return ""
     for ranks in "2", "3":
-        if run(["mpirun", "-n", ranks, "build/release/bin/test_mpi", "--gtest_brief=1"], tree, 240, log) != 0:
+        if run(["mpirun", "-n", ranks, "build/release/bin/test_mpi", "--gtest_brief=1", "--gtest_fail_fast"], tree, 240, log) != 0:
             return "mpi." + ranks
+    if quick:
+        return ""
     for name in program_tests:
         if run(["bash", f"tests/cli/{name}.sh"], tree, 400, log) not in (0, 77):
             return "cli." + name
@@ -101,21 +107,30 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--part", default="1/1")
     parser.add_argument("--log", default="/dev/null")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     tree = os.path.abspath(asked.tree)
     listed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "equal.txt")
-    known = {line.rstrip("\n") for line in open(listed)} if os.path.exists(listed) else set()
+    known = {line.split("   # ")[0].rstrip() for line in open(listed)}
+    part, parts = map(int, asked.part.split("/"))
     by_room = {}
     for fault in candidates(tree, asked.seed, known):
-        if re.search(asked.only, fault[1]):
+        if re.search(asked.only, text(fault)):
             by_room.setdefault(fault[0], []).append(fault)
+    by_room = {room: faults[part - 1::parts] for room, faults in by_room.items()}
     counts = {"found": 0, "not found": 0, "does not compile": 0}
+    if asked.list:
+        for faults in zip(*(faults[::-1] for faults in by_room.values())):
+            print("\n".join(map(text, faults)))
+        return
     log = open(asked.log, "a")
-    if found := judge(("", "", "", ""), tree, log, quick=True):
+    if found := judge(("", "", "", ""), tree, log, None):
         sys.exit(f"test '{found}' fails without a fault: nothing can be learnt here")
     turn = 0
-    while counts["found"] + counts["not found"] < asked.count and any(by_room.values()):
+    while counts["found"] + counts["not found"] < asked.count / parts and any(by_room.values()):
         room = rooms[turn % len(rooms)]
         turn += 1
         if not by_room.get(room):
@@ -126,12 +141,12 @@ def main():
         begin = time.time()
         try:
             open(path, "w").write(before.replace(fault[2], fault[3], 1))
-            by = judge(fault, tree, log)
+            by = judge(fault, tree, log, asked.quick)
         finally:
             open(path, "w").write(before)
         what = "does not compile" if by is None else "found" if by else "not found"
         counts[what] += 1
-        print(f"{what + (' by ' + by if by else ''):24} {time.time() - begin:4.0f} s  {fault[1]}: {fault[2].strip()} => {fault[3].strip()}", flush=True)
+        print(f"{what + (' by ' + by if by else ''):24} {time.time() - begin:4.0f} s  {text(fault)}", flush=True)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     sys.exit(counts["found"] < 0.95 * (counts["found"] + counts["not found"]))
 
