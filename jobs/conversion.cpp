@@ -52,14 +52,13 @@ std::vector<std::string> report(const ForeignModel& model, const NamedTensors& w
   return lines;
 }
 
-// The stage of a file that holds one student module of a NAC and nothing else.
+// The stage of a file that holds one student module whose names do not tell it.
 std::optional<int> only_student(const SeenModel& seen) {
   const auto first = parse_staged(seen.tensors.front().first).value().stage;
   for (const auto& [name, tensor] : seen.tensors) {
     const auto staged = parse_staged(name).value();
-    if (staged.stage != first || nac_part(staged.key) == NacPart::network) return std::nullopt;
+    if (staged.stage != first || seen.options.model->tells_stage(staged.key)) return std::nullopt;
   }
-  if (seen.options.model != ModelName::nac) return std::nullopt;
   return first;
 }
 
@@ -69,7 +68,7 @@ NamedTensors flat_names(const SeenModel& seen) {
   for (const auto& [name, tensor] : seen.tensors) {
     const auto staged = parse_staged(name).value();
     tensors.emplace_back(student      ? staged.key
-                         : seen.whole ? flat_name(staged, seen.options.depths)
+                         : seen.whole ? seen.options.model->flat_name(staged, seen.options.depths)
                                       : staged.text('.'),
                          tensor);
   }
@@ -81,8 +80,7 @@ std::string names_text(const SeenModel& seen) {
     return fmt::format("names of the published student module; --stage {} brings its place back",
                        *stage);
   if (!seen.whole) return "names stages.<i>.<key>";
-  return seen.options.model == ModelName::nac ? "published names"
-                                              : "names flat, blocks counted through the network";
+  return seen.options.model->flat_names();
 }
 
 std::string write_module(const ForeignRequest& request, const ForeignModel& model,
@@ -115,13 +113,11 @@ ConversionOutcome convert(const ForeignRequest& request, const std::filesystem::
   if (module) {
     text = write_module(request, model, out);
   } else {
-    // The published NAC code looks for its weights in an entry of this name.
-    const bool inside =
-        model.seen.options.model == ModelName::nac && out.extension() != ".safetensors";
+    const auto entry =
+        out.extension() == ".safetensors" ? "" : model.seen.options.model->checkpoint_entry();
     bool kept = false;
-    write_weights(out, flat, model.seen.options.depths, attributes_of(request, model, kept),
-                  inside ? "model" : "");
-    text = names_text(model.seen) + (inside ? ", in the entry 'model'" : "");
+    write_weights(out, flat, model.seen.options.depths, attributes_of(request, model, kept), entry);
+    text = names_text(model.seen) + (entry.empty() ? "" : ", in the entry '" + entry + "'");
   }
   outcome.summary = fmt::format("{}: {}, {}; {} left out", out.string(), count_text(model.seen),
                                 text, model.file.left_out.size());

@@ -27,10 +27,10 @@ ForeignRequest read_request(const std::vector<std::string>& words, const Command
     if (const auto complaint = weight_file_complaint(word); !complaint.empty())
       throw ConfigError("'" + word + "' " + complaint);
   if (!line.flags.contains("model"))
-    throw ConfigError("m2mkd convert needs --model NAME, " + value_type<ModelName>());
+    throw ConfigError("m2mkd convert needs --model NAME, " + value_type<const Family*>());
   ForeignRequest request;
   request.path = words[0];
-  request.model = parse_flag<ModelName>("model", line.flags.at("model"));
+  request.family = parse_flag<const Family*>("model", line.flags.at("model"));
   request.settings = line.settings;
   request.seed = static_cast<std::uint64_t>(Config::read({}, line.settings).run.seed);
   request.section = model_section(line.settings);

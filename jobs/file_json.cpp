@@ -8,7 +8,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/data/decodable.hpp>
-#include <m2mkd/nn/tensor_names.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/image_file.hpp>
 
@@ -42,11 +42,15 @@ Json stages_json(const std::vector<TensorInfo>& tensors) {
   };
   std::map<int, Stage> stages;  // by number; shared: past all of them
   constexpr int shared = kMostStages;
+  std::vector<std::string> keys;
+  for (const auto& tensor : tensors)
+    if (const auto name = parse_staged(tensor.name)) keys.push_back(name->key);
+  const Family& family = recognise(keys);
   for (const auto& tensor : tensors) {
     const auto name = parse_staged(tensor.name);
     if (!name) continue;
     auto& stage = stages[name->stage < 0 ? shared : name->stage];
-    if (const auto block = block_of(name->key); block && name->stage >= 0)
+    if (const auto block = family.block_of(name->key); block && name->stage >= 0)
       stage.blocks.insert(*block);
     ++stage.tensors;
     stage.parameters += numel(tensor);

@@ -8,8 +8,6 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/config.hpp>
 
-#include "weight_edits.hpp"
-
 namespace m2mkd {
 
 namespace {
@@ -23,19 +21,25 @@ WrittenSettings stored_settings(const WeightFile& file, const std::string& secti
   WrittenSettings settings;
   const auto keys = ModelOptions::keys();
   for (const auto& key : keys.keys())
-    if (leaves_no_trace(model.model, key.name))
+    if (model.model->leaves_no_trace(key.name))
       settings.emplace_back(section + "." + key.name, key.print(model));
   return settings;
 }
 
-std::int64_t count_blocks(const WeightFile& file) {
+// All blocks as one stage; empty where the names tell the stages.
+std::vector<std::int64_t> one_stage(const WeightFile& file) {
+  const Family& family = recognise(file.tensors);
   std::set<std::int64_t> blocks;
-  for (const auto& [name, tensor] : file.tensors)
-    if (const auto block = block_of(name)) blocks.insert(*block);
-  return static_cast<std::int64_t>(blocks.size());
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : file.tensors) {
+    names.push_back(name);
+    if (const auto block = family.block_of(name)) blocks.insert(*block);
+  }
+  if (!family.told_depths(names).empty()) return {};
+  return {static_cast<std::int64_t>(blocks.size())};
 }
 
-// A NAC's grid of positions leaves several sides of images: the one that is wanted, else the file's
+// Grids of positions may leave several sides of images: the one that is wanted, else the file's
 // own.
 void settle_image_side(ForeignModel& model, const ForeignRequest& request) {
   auto& seen = model.seen;
@@ -53,7 +57,7 @@ void fill_head(ForeignModel& model, const ForeignRequest& request) {
   const auto cpu = at::dtype(at::kFloat).device(at::kCPU);
   Chain chain{request.section, std::vector<StagePtr>(o.depths.size()), {}};
   chain.stages.back() =
-      make_stage(o, model.seen.image, o.stages() - 1, o.width, cpu, make_shared_tensors(o, cpu));
+      make_stage(o, model.seen.image, o.stages() - 1, 0, cpu, make_shared_tensors(o, cpu));
   initialise(chain, request.seed);
   const auto fresh = state(chain);
   for (auto& [name, tensor] : model.seen.tensors) {
@@ -87,27 +91,25 @@ ForeignModel read_foreign(const ForeignRequest& request) {
   const bool staged = std::ranges::any_of(
       model.file.tensors, [](const auto& t) { return parse_staged(t.first).has_value(); });
   auto depths = request.stages.empty() ? model.file.depths : request.stages;
-  const bool nac = std::ranges::any_of(
-      model.file.tensors, [](const auto& t) { return nac_part(t.first) != NacPart::none; });
-  if (depths.empty() && request.one_stage && !staged && !nac) depths = {count_blocks(model.file)};
+  const Family& family = request.family ? *request.family : recognise(model.file.tensors);
+  if (depths.empty() && request.one_stage && !staged) depths = one_stage(model.file);
   auto tensors = cut_into_stages(model.file, depths, request.only, source);
   if (request.only) depths = request.stages;  // the file's are those of another place
   for (std::size_t i = 0; i < tensors.size(); ++i)
     model.origins[tensors[i].first.text('/')] = model.file.tensors[i].first;
 
-  if (request.image_size) resize_positions(tensors, *request.image_size, model.notes);
-  const bool new_head = request.classes && replace_head(tensors, *request.classes, model.notes);
+  if (request.image_size) family.resize_positions(tensors, *request.image_size, model.notes);
+  const bool new_head =
+      request.classes && family.replace_head(tensors, *request.classes, model.notes);
   auto settings = stored_settings(model.file, request.section);
   settings.insert(settings.end(), request.settings.begin(), request.settings.end());
-  model.seen = see_model(tensors, request.model.value_or(name_model(tensors)), depths,
-                         request.section, settings, source);
+  model.seen = see_model(tensors, family, depths, request.section, settings, source);
   settle_image_side(model, request);
   if (new_head) fill_head(model, request);
-  if (model.seen.whole && model.seen.options.model != ModelName::nac &&
-      !model.file.attributes.contains("config"))
-    model.seen.guesses.emplace_back(
-        "features of the class token, exact GELU: not in the weights; a network with average "
-        "pooling or quick_gelu has other logits than these");
+  if (model.seen.whole && !family.assumed().empty() && !model.file.attributes.contains("config"))
+    model.seen.guesses.push_back(family.assumed() +
+                                 ": not in the weights; a network of another kind (average "
+                                 "pooling, quick_gelu) has other logits than these");
   return model;
 }
 

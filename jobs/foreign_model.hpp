@@ -6,14 +6,15 @@
 #include <map>
 #include <optional>
 
-#include "seen_model.hpp"
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/seen_model.hpp>
 
 namespace m2mkd {
 
 /// What is wanted of a file of weights.
 struct ForeignRequest {
   std::filesystem::path path;
-  std::optional<ModelName> model;    ///< absent: by its tensors
+  const Family* family = nullptr;    ///< null: by its tensors
   std::vector<std::int64_t> stages;  ///< blocks per stage; empty: not said
   std::optional<int> only;           ///< the file is this one stage
   bool one_stage = false;            ///< not said and not in the file: all blocks are one stage
@@ -27,7 +28,7 @@ struct ForeignModel {
   WeightFile file;
   SeenModel seen;
   std::map<std::string, std::string> origins;  ///< "stages/<i>/<key>" → the name in the file
-  std::map<std::string, std::string> notes;    ///< "stages/<i>/<key>" → how it was changed
+  EditNotes notes;
 };
 
 /// The one of meta, teacher, student that settings speak of; "student" where they speak of none.

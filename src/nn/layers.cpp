@@ -20,6 +20,12 @@ void ParameterList::add(const std::string& name, const at::Tensor& tensor, Initi
   list_.push_back({name, tensor, initial, idle});
 }
 
+void ParameterList::add_embedding(const std::string& name, const at::Tensor& tensor,
+                                  Initial initial) {
+  add(name, tensor, initial);
+  list_.back().embedding = true;
+}
+
 Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias, at::TensorOptions options)
     : weight(at::empty({out, in}, options)) {
   if (with_bias) bias = at::empty({out}, options);

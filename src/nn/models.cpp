@@ -1,15 +1,11 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <numeric>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <m2mkd/nn/models.hpp>
-
-#include "nac/assembly.hpp"
-#include "vit_models.hpp"
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/family.hpp>
 
 namespace m2mkd {
 namespace {
@@ -31,12 +27,14 @@ std::string positive_complaint(const double& value) {
 
 }  // namespace
 
-Keys<ModelOptions> ModelOptions::keys() {
+Keys<ModelOptions> ModelOptions::common_keys() {
   using O = ModelOptions;
   const auto positive = at_least<std::int64_t>(1);
   Keys<O> k;
-  k.add("model", &O::model,
-        "vit: dense (DeiT); vmoe: blocks with experts (V-MoE); nac: Neural Attentive Circuits");
+  std::string known;
+  for (const auto* family : families())
+    known += (known.empty() ? "" : "; ") + family->name() + ": " + family->about();
+  k.add("model", &O::model, known);
   k.add("width", &O::width, "width of a token", positive);
   k.add("heads", &O::heads, "attention heads", positive);
   k.add("patch", &O::patch, "side of a patch in pixels; nac: stride of the stem", positive);
@@ -52,36 +50,39 @@ Keys<ModelOptions> ModelOptions::keys() {
                 "stochastic depth of the last block, linear from 0 at the first (nac: of every "
                 "propagator)",
                 rate_complaint);
-  k.add("moe_blocks", &O::moe_blocks,
-        "vmoe: blocks with experts: all, odd (every other), none, or block numbers");
-  k.add("experts", &O::experts, "vmoe: experts per mixture", positive);
-  k.add("top_k", &O::top_k, "vmoe: experts that each token goes to", positive);
-  k.add("expert_init", &O::expert_init,
-        "vmoe: start of experts and gate: Linear's bounds, or the published ones");
-  k.add("gate_bias", &O::gate_bias, "vmoe: bias of the gate (published Python; not in the paper)");
-  k.add<double>("balance_loss", &O::balance_loss,
-                "vmoe: weight of a load-balance term in the loss (Switch Transformer); 0: none, as "
-                "published",
-                at_least(0.0));
   k.add("stitch", &O::stitch,
         "stitches of a distilled stage: auto (where widths differ), always, never");
   k.add("keep_stitches", &O::keep_stitches,
         "the assembled model keeps the stitches between its stages");
   k.add("stitch_norm", &O::stitch_norm,
         "LayerNorm in stitches (published Python); false: the paper's Linear alone (as in a NAC)");
-  k.include(&O::nac, NacOptions::keys());
   return k;
 }
 
-bool leaves_no_trace(ModelName model, const std::string& key) {
-  const auto is_one_of = [&](const std::vector<std::string>& keys) {
-    return std::ranges::count(keys, key) > 0;
-  };
-  if (key == "top_k") return model == ModelName::vmoe;
-  if (is_one_of({"heads", "norm_eps"})) return true;
-  return model == ModelName::nac && is_one_of(nac_keys()) &&
-         !is_one_of({"input_latents", "mediator_latents", "output_latents", "code_width",
-                     "signature_width", "position_width", "tokenizer_depths"});
+Keys<ModelOptions> ModelOptions::keys() {
+  auto all = common_keys();
+  for (const auto* family : families()) {
+    const auto own = family->keys();
+    for (const auto& key : own.keys()) all.take(key);
+  }
+  return all;
+}
+
+template <>
+const Family* parse_value<const Family*>(std::string_view text) {
+  return family(text);
+}
+
+template <>
+std::string print_value<const Family*>(const Family* const& value) {
+  return value->name();
+}
+
+template <>
+std::string value_type<const Family*>() {
+  std::string text = "one of:";
+  for (const auto* family : families()) text += " " + family->name();
+  return text;
 }
 
 std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
@@ -92,115 +93,77 @@ std::vector<std::string> check(const ModelOptions& options, const ImageShape& sh
     complain("depths: " + text);
     return problems;  // nothing below makes sense without blocks
   }
-  if (options.width < 1 || options.heads < 1 || options.width % options.heads != 0)
+  if (options.model->depends_on("heads", false) &&
+      (options.width < 1 || options.heads < 1 || options.width % options.heads != 0))
     complain(fmt::format("heads = {}: must divide {}.width = {} (each head gets width / heads)",
                          options.heads, section, options.width));
-  const bool nac = options.model == ModelName::nac;
-  if (!nac && (options.patch < 1 || shape.size < options.patch || shape.size % options.patch != 0))
-    complain(fmt::format("patch = {}: must divide the image side of {} pixels", options.patch,
-                         shape.size));
+  for (const auto& problem : options.model->check(options, shape)) complain(problem);
   if (std::llround(options.mlp_ratio * static_cast<double>(options.width)) < 1)
     complain(fmt::format("mlp_ratio = {}: leaves no hidden width", options.mlp_ratio));
-  if (nac)
-    for (const auto& problem : check_nac(options, shape)) complain(problem);
-  if (options.model == ModelName::vmoe) {
-    if (options.top_k < 1 || options.top_k > options.experts)
-      complain(fmt::format("top_k = {}: must be from 1 to {}.experts = {}", options.top_k, section,
-                           options.experts));
-    try {
-      moe_blocks(options);
-    } catch (const std::invalid_argument& e) {
-      complain(fmt::format("moe_blocks = {}: {}", options.moe_blocks, e.what()));
-    }
-  }
   return problems;
 }
 
-std::int64_t tokens(const ModelOptions& options, const ImageShape& shape) {
-  if (options.model == ModelName::nac)
-    return options.nac.input_latents + options.nac.mediator_latents;
-  const auto side = shape.size / options.patch;
-  return side * side + 1;
+Boundary boundary(const ModelOptions& options, const ImageShape& shape, int cut) {
+  require(cut > 0 && cut < options.stages(), "boundary: there is no cut of this number");
+  return options.model->boundary(options, shape, cut);
+}
+
+Outside::Outside(const ModelOptions& options, const ImageShape& shape) {
+  cuts_.push_back({});
+  for (int cut = 1; cut < options.stages(); ++cut) cuts_.push_back(boundary(options, shape, cut));
+  cuts_.push_back({});
+}
+
+Surrounding Outside::around(int stage, bool resample) const {
+  if (cuts_.empty()) return {everywhere_, 0, resample};
+  const auto i = static_cast<std::size_t>(stage);
+  require(i + 1 < cuts_.size(), "Outside::around: the chain has no stage of this index");
+  return {cuts_[i], cuts_[i + 1], resample};
+}
+
+std::int64_t stitch_width(StitchRule rule, std::int64_t own, std::int64_t outer) {
+  const bool none = rule == StitchRule::never || (rule == StitchRule::automatic && own == outer);
+  return none ? 0 : outer;
 }
 
 StagePtr make_shared_tensors(const ModelOptions& options, at::TensorOptions tensor) {
-  return options.model == ModelName::nac ? make_nac_shared(options, tensor) : nullptr;
+  return options.model->shared_tensors(options, tensor);
 }
 
 StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
-                    std::int64_t outer_width, at::TensorOptions tensor, const StagePtr& shared) {
-  if (options.model == ModelName::nac) return make_nac_stage(options, shape, index, shared, tensor);
-  const auto stitch = options.keep_stitches ? stitch_width(options, outer_width) : 0;
-  return make_vit_stage(options, shape, index, {stitch}, tensor);
+                    const Surrounding& around, at::TensorOptions tensor, const StagePtr& shared) {
+  require(index >= 0 && index < options.stages(),
+          "make_stage: the model has no stage of this index");
+  return options.model->stage(options, shape, index, around, shared, tensor);
 }
 
 StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
-                           Surrounding around, at::TensorOptions tensor) {
-  if (options.model == ModelName::nac)
-    return make_nac_distill_form(options, shape, index, around, tensor);
-  const bool other = around.resample && around.tokens != tokens(options, shape);
-  return make_vit_stage(options, shape, index,
-                        {stitch_width(options, around.width), other ? around.tokens : 0}, tensor);
+                           const Surrounding& around, at::TensorOptions tensor) {
+  require(index >= 0 && index < options.stages(),
+          "make_distill_form: the model has no stage of this index");
+  return options.model->distill_form(options, shape, index, around, tensor);
 }
 
-Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+Chain make_chain(const ModelOptions& options, const ImageShape& shape, const Outside& outside,
                  const std::string& role, at::TensorOptions tensor, int only_stage) {
   Chain chain{role, std::vector<StagePtr>(static_cast<std::size_t>(options.stages())),
               make_shared_tensors(options, tensor)};
   for (int i = 0; i < options.stages(); ++i)
     if (only_stage < 0 || i == only_stage)
       chain.stages[static_cast<std::size_t>(i)] =
-          make_stage(options, shape, i, outer_width, tensor, chain.shared);
+          make_stage(options, shape, i, outside.around(i), tensor, chain.shared);
   return chain;
 }
 
 AssemblyMap assembly_map(const ModelOptions& options, const ImageShape& distilled,
                          const ImageShape& assembled) {
-  if (options.model == ModelName::nac) return nac_assembly_map(options, distilled, assembled);
-  return [keep = options.keep_stitches](const std::string& name) -> std::optional<std::string> {
-    const bool stitch = name.find(".pre_stitch.") != std::string::npos ||
-                        name.find(".post_stitch.") != std::string::npos;
-    if (stitch && !keep) return std::nullopt;
-    return name;
-  };
-}
-
-NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options) {
-  const auto moe = moe_blocks(options);
-  NamedTensors result;
-  for (const auto& [name, tensor] : dense) {
-    // "stages/<i>/blocks.<j>.mlp.<fc1|fc2>.<weight|bias>"
-    int stage = 0, block = 0;
-    char layer = 0;
-    int end = 0;
-    const bool mlp = std::sscanf(name.c_str(), "stages/%d/blocks.%d.mlp.fc%c.%n", &stage, &block,
-                                 &layer, &end) == 3 &&
-                     end > 0;
-    const auto global =
-        mlp ? std::accumulate(options.depths.begin(), options.depths.begin() + stage,
-                              static_cast<std::int64_t>(block))
-            : 0;
-    if (!mlp || !moe.at(static_cast<std::size_t>(global))) {
-      result.emplace_back(name, tensor);
-      continue;
-    }
-    for (std::int64_t e = 0; e < options.experts; ++e)
-      result.emplace_back(fmt::format("stages/{}/blocks.{}.moe.experts.{}.{}.{}", stage, block, e,
-                                      layer == '1' ? "htoh4" : "h4toh", name.substr(end)),
-                          tensor.unsqueeze(0));
-  }
-  return result;
-}
-
-bool fresh_in_upcycling(const std::string& name) {
-  return name.find(".moe.gate.") != std::string::npos;
+  return options.model->assembly_map(options, distilled, assembled);
 }
 
 std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options,
                                                           const ImageShape& distilled,
                                                           const ImageShape& assembled) {
-  if (options.model == ModelName::nac) return fresh_in_nac_assembly(distilled, assembled);
-  return [](const std::string&) { return false; };
+  return options.model->fresh_in_assembly(distilled, assembled);
 }
 
 }  // namespace m2mkd

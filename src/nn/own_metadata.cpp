@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/config/value.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/store/attribute_text.hpp>
 
 namespace m2mkd {
@@ -23,14 +24,14 @@ std::vector<std::int64_t> depths_of(const std::string& text) {
   return {};
 }
 
-// The names of a NAC's student module do not tell its place.
+// Names of some student modules do not tell its place.
 void give_stage(WeightFile& file) {
   const auto stage = file.attributes.find("stage");
   if (stage == file.attributes.end()) return;
   const auto* number = std::get_if<std::int64_t>(&stage->second);
-  const bool students = std::ranges::all_of(file.tensors, [](const auto& t) {
-    return nac_part(t.first) == NacPart::student || t.first == "codes" || t.first == "states";
-  });
+  const auto& family = recognise(file.tensors);
+  const bool students = std::ranges::none_of(
+      file.tensors, [&](const auto& t) { return family.tells_stage(t.first); });
   if (number == nullptr || *number < 0 || *number >= kMostStages || !students) return;
   for (auto& [name, tensor] : file.tensors)
     name = StagedName{static_cast<int>(*number), name}.text('.');

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/family.hpp>
 
 namespace m2mkd {
 namespace {
@@ -49,7 +50,10 @@ void strip(const std::string& prefix, Found& found) {
 // The published `model` holds each tensor under two names: blocks.7.… and stages.1.blocks.1.….
 void drop_second_names(Found& found) {
   const auto staged = [](const auto& t) { return parse_staged(t.first).has_value(); };
-  const auto flat = [](const auto& t) { return block_of(t.first).has_value(); };
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : found.tensors) names.push_back(name);
+  const auto& family = recognise(names);
+  const auto flat = [&](const auto& t) { return family.block_of(t.first).has_value(); };
   if (std::ranges::none_of(found.tensors, staged) || std::ranges::none_of(found.tensors, flat))
     return;
   const auto dropped = std::erase_if(found.tensors, [&](const auto& t) { return !staged(t); });

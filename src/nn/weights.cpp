@@ -5,6 +5,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/config/value.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/safetensors.hpp>
@@ -74,38 +75,44 @@ StagedTensors renumbered(const WeightFile& file, int stage, const std::string& s
   return tensors;
 }
 
-// A NAC's names tell its stages.
-std::vector<std::int64_t> told_by_nac(const WeightFile& file,
+// Blocks per stage as the names tell them, or empty.
+std::vector<std::int64_t> told_depths(const Family& family, const WeightFile& file,
                                       const std::vector<std::int64_t>& depths,
                                       const std::string& source) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : file.tensors) {
     names.push_back(name);
-    if (nac_part(name) == NacPart::student)
+    if (!family.tells_stage(name))
       throw ConfigError(
-          fmt::format("'{}' is a NAC's student module, which does not tell its place in the "
-                      "network: m2mkd convert --stage I gives it one, 0 for the read-in",
-                      source));
+          fmt::format("'{}' is a {}'s student module, which does not tell its place in the "
+                      "network: m2mkd convert --stage I gives it one, 0 for the first",
+                      source, family.title()));
   }
-  auto told = nac_depths(names);
+  auto told = family.told_depths(names);
   if (!told.empty() && !depths.empty() && depths != told)
-    throw ConfigError(fmt::format(
-        "'{}' has {} propagators, which are {} stages of one block; the blocks per stage are {}",
-        source, told.size() - 2, told.size(), print_value(depths)));
+    throw ConfigError(
+        fmt::format("'{}' has {} stages of {} blocks, as its names tell; the blocks per stage "
+                    "were given as {}",
+                    source, told.size(), print_value(told), print_value(depths)));
   return told;
+}
+
+StagedTensors staged(const Family& family, const WeightFile& file,
+                     const std::vector<std::int64_t>& depths) {
+  StagedTensors tensors;
+  for (const auto& [name, tensor] : file.tensors)
+    tensors.emplace_back(family.staged_name(name, depths), tensor);
+  return tensors;
 }
 
 StagedTensors cut_flat(const WeightFile& file, const std::vector<std::int64_t>& depths,
                        const std::string& source) {
-  if (auto told = told_by_nac(file, depths, source); !told.empty()) {
-    StagedTensors tensors;
-    for (const auto& [name, tensor] : file.tensors)
-      tensors.emplace_back(staged_name(name, told), tensor);
-    return tensors;
-  }
+  const auto& family = recognise(file.tensors);
+  if (auto told = told_depths(family, file, depths, source); !told.empty())
+    return staged(family, file, told);
   std::set<std::int64_t> blocks;
   for (const auto& [name, tensor] : file.tensors)
-    if (const auto block = block_of(name)) blocks.insert(*block);
+    if (const auto block = family.block_of(name)) blocks.insert(*block);
   if (depths.empty())
     throw ConfigError(fmt::format(
         "'{}' does not say where its {} blocks are cut into stages: give --stages, blocks per "
@@ -120,10 +127,7 @@ StagedTensors cut_flat(const WeightFile& file, const std::vector<std::int64_t>& 
         fmt::format("'{}' has {} blocks, the stages {} make {} (the file of one stage? m2mkd "
                     "convert --stage I gives it its place)",
                     source, blocks.size(), print_value(depths), sum));
-  StagedTensors tensors;
-  for (const auto& [name, tensor] : file.tensors)
-    tensors.emplace_back(staged_name(name, depths), tensor);
-  return tensors;
+  return staged(family, file, depths);
 }
 
 }  // namespace

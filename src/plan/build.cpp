@@ -9,6 +9,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/data/provenance.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 
@@ -163,8 +164,8 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
                       const Source& source, int only_stage) {
   const std::string key = fmt::format("{} {} {}", role, digest_key(source), only_stage);
   if (const auto it = frozen_.find(key); it != frozen_.end()) return it->second;
-  const Chain chain =
-      make_chain(model, job.image_shape(), model.width, role, tensor(job), only_stage);
+  const Chain chain = make_chain(model, job.image_shape(), {model, job.image_shape()}, role,
+                                 tensor(job), only_stage);
   if (reads(source))
     load_into(chain, source, model, only_stage, role);
   else
@@ -176,7 +177,8 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
 Chain Builder::bare(const Job& job) const {
   const std::string role(enum_name(job.role));
   if (!job.spliced())
-    return make_chain(job.model, job.image_shape(), job.meta.width, role, tensor(job));
+    return make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()}, role,
+                      tensor(job));
   Chain chain = empty_chain(role, job.model.stages());
   chain.stages[static_cast<std::size_t>(job.stage)] =
       make_distill_form(job.model, job.image_shape(), job.stage, job.around(), tensor(job));
@@ -219,11 +221,13 @@ Chain Builder::trained(const Job& job, Attributes& provenance) {
       for (auto& tensor : read(job.parts[i], depths, static_cast<int>(i)))
         all.push_back(std::move(tensor));
     const LoadReport report =
-        job.upcycled() ? load(chain, upcycle(read(job.start, depths, -1), job.model), job.start.job,
-                              {}, fresh_in_upcycling)
-                       : load(chain, all, job.name + "'s stage files",
-                              assembly_map(job.model, job.parts_shape, job.image_shape()),
-                              fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
+        job.upcycled()
+            ? load(chain, job.model.model->upcycle(read(job.start, depths, -1), job.model),
+                   job.start.job, {},
+                   [&](const auto& name) { return job.model.model->fresh_in_upcycling(name); })
+            : load(chain, all, job.name + "'s stage files",
+                   assembly_map(job.model, job.parts_shape, job.image_shape()),
+                   fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
     log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
               job.name, std::max<std::size_t>(job.parts.size(), 1), report.copied.size(),
               report.renamed.size(), report.discarded.size(), report.fresh.size());

@@ -2,6 +2,7 @@
 #include <set>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/config.hpp>
 
 #include "config_keys.hpp"
@@ -119,11 +120,12 @@ void Config::add_published(std::vector<std::string>& problems) {
     return setting != nullptr && setting->value == value;
   };
   if (!is("compat", enum_name(Compat::published))) return;
-  Settings nac, general;
-  if (is("student.model", enum_name(ModelName::nac)))
-    nac.add_ini(published_nac_switches, "compat = published, nac", problems);
+  Settings own, general;
+  for (const auto* family : families())
+    if (is("student.model", family->name()))
+      own.add_ini(family->published_settings(), "compat = published, " + family->name(), problems);
   general.add_ini(published_switches, "compat = published", problems);
-  for (const auto* switches : {&nac, &general})
+  for (const auto* switches : {&own, &general})
     for (const auto& [key, setting] : switches->all())
       if (settings_.find(key) == nullptr) settings_.set(key, setting.value, setting.origin);
 }

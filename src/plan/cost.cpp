@@ -77,7 +77,7 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
     // Teacher stages have no stitches. One with the job's own meta starts from the job's prefix.
     const Hybrid hybrid(
         teacher.meta, job,
-        make_chain(teacher.model, shape, teacher.meta.width, teacher.name, tensor, job.stage)
+        make_chain(teacher.model, shape, {teacher.meta, shape}, teacher.name, tensor, job.stage)
             .stages[static_cast<std::size_t>(job.stage)],
         tensor);
     const bool same = same_meta(teacher.meta, teacher.meta_weights, job.meta, job.meta_weights);
@@ -91,7 +91,8 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
 void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const auto walk = [&](const ModelOptions& model) {
     Walk w;
-    const Chain chain = make_chain(model, job.image_shape(), job.meta.width, "model", tensor);
+    const Chain chain =
+        make_chain(model, job.image_shape(), {job.meta, job.image_shape()}, "model", tensor);
     for (const auto& stage : chain.stages) w.run(stage);
     w.chain.shared = parameter_count({"", {}, chain.shared});
     return w;

@@ -37,8 +37,8 @@ std::vector<WholeNetwork> whole_networks(const JobList& list) {
 Chain whole_or_stage(const WholeNetwork& network, const RunFolder& folder, const Digests& usable,
                      int only_stage) {
   const Job& job = *network.job;
-  const Chain chain = make_chain(network.model, job.image_shape(), job.meta.width, network.role,
-                                 element_type(job), only_stage);
+  const Chain chain = make_chain(network.model, job.image_shape(), {job.meta, job.image_shape()},
+                                 network.role, element_type(job), only_stage);
   if (usable.contains(digest_key(network.source))) {
     const auto path = folder.file(network.source);
     load(chain, read_stages(path, network.model.depths, only_stage).tensors, path.string());

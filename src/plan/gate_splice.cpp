@@ -48,7 +48,7 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 
 // Stages of the full model, each from its part's file alone.
 Chain sum_of_files(const Job& job, const RunFolder& folder) {
-  const Chain sum = make_chain(job.model, job.image_shape(), job.meta.width,
+  const Chain sum = make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()},
                                std::string(enum_name(job.role)), element_type(job));
   initialise(sum, job.seed);
   if (has_prior(job)) start_signatures(sum, job, folder, {});

@@ -11,6 +11,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/data/provenance.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
 
 #include "heartbeat.hpp"
@@ -70,6 +71,7 @@ void keep(const WholeNetwork& given, const std::string& digest, const Accuracy& 
 // remembers none.
 void require_same_model(const WholeNetwork& given, const Attributes& attributes,
                         const std::string& who) {
+  const Family& family = *given.model.model;
   const bool told = attributes.contains("config") && attributes.contains("network");
   const auto keys = ModelOptions::keys();
   struct Difference {
@@ -82,7 +84,7 @@ void require_same_model(const WholeNetwork& given, const Attributes& attributes,
     made = Config::from_text(text_attribute(attributes, "config"), who)
                .model(text_attribute(attributes, "network"), text_attribute(attributes, "method"));
   for (const auto& key : keys.keys()) {
-    if (!leaves_no_trace(given.model.model, key.name)) continue;
+    if (!family.leaves_no_trace(key.name)) continue;
     const auto mine = key.print(given.model);
     if (!told)
       taken.push_back(key.name + " = " + mine);
@@ -90,7 +92,7 @@ void require_same_model(const WholeNetwork& given, const Attributes& attributes,
       different.push_back({key.name, its, mine});
   }
   for (const auto& [key, its, mine] : different)
-    if (given.model.model == ModelName::nac && key != "heads" && key != "norm_eps")
+    if (family.may_differ_at_start(key))
       log::info("{} was made with {} = {}, here {}.{} is {}", who, key, its, given.role, key, mine);
     else
       problems.push_back(fmt::format(
@@ -99,9 +101,7 @@ void require_same_model(const WholeNetwork& given, const Attributes& attributes,
   if (!problems.empty()) throw ConfigError(problems);
   if (!told)
     log::info("{} does not tell, so the settings say: {}{}", who, fmt::join(taken, ", "),
-              given.model.model == ModelName::nac
-                  ? ""
-                  : "; features of the class token and exact GELU are taken");
+              family.assumed().empty() ? "" : "; " + family.assumed() + ": taken");
 }
 
 // "no better than always the same answer (10.0 %)", "its loss is not finite"; empty where neither.

@@ -3,6 +3,7 @@
 
 #include <m2mkd/config/value.hpp>
 #include <m2mkd/data/sampler.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/job.hpp>
 
 namespace m2mkd {
@@ -17,28 +18,13 @@ void add_keys(std::set<std::string>& lines, const std::string& prefix, const O& 
       lines.insert(prefix + key.name + " = " + key.print(options));
 }
 
-// Keys that this network does not depend on, in its distill form or as a whole.
-std::vector<std::string> unused_keys(ModelName model, bool distill_form) {
-  std::vector<std::string> keys;
-  const auto leave_out = [&](const std::vector<std::string>& more) {
-    keys.insert(keys.end(), more.begin(), more.end());
-  };
-  if (model != ModelName::vmoe)
-    leave_out({"moe_blocks", "experts", "top_k", "expert_init", "gate_bias", "balance_loss"});
-  if (model != ModelName::nac) leave_out(nac_keys());
-  if (model == ModelName::nac) {
-    leave_out({"keep_stitches", "stitch_norm", "qkv_bias", "norm_eps"});
-    if (distill_form) leave_out(nac_full_model_keys());
-  }
-  return keys;
-}
-
 // `without`: further keys that do not change what the network is in this place.
 void add_model(std::set<std::string>& lines, const std::string& prefix, const ModelOptions& model,
                bool distill_form = false, std::vector<std::string> without = {}) {
-  const auto unused = unused_keys(model.model, distill_form);
-  without.insert(without.end(), unused.begin(), unused.end());
-  add_keys(lines, prefix, model, ModelOptions::keys(), without);
+  const auto keys = ModelOptions::keys();
+  for (const auto& key : keys.keys())
+    if (!model.model->depends_on(key.name, distill_form)) without.push_back(key.name);
+  add_keys(lines, prefix, model, keys, without);
 }
 
 }  // namespace
@@ -49,8 +35,8 @@ std::int64_t Job::micro_batches() const {
 }
 
 Surrounding Job::around() const {
-  return {meta.width, tokens(meta, image_shape()),
-          hybrid.token_mismatch == TokenMismatch::resample};
+  return Outside(meta, image_shape())
+      .around(stage, hybrid.token_mismatch == TokenMismatch::resample);
 }
 
 std::vector<std::string> Job::parents() const {
@@ -83,7 +69,8 @@ std::string Job::identity() const {
   add("seed", seed);
   // Stitches are in every distill form by its own rule, whether the full student keeps them or not.
   add_model(lines, "network.", model, spliced(), {spliced() ? "keep_stitches" : "stitch"});
-  const bool keeps_stitches = model.keep_stitches && model.model != ModelName::nac;
+  const bool keeps_stitches =
+      model.keep_stitches && model.model->depends_on("keep_stitches", false);
   if (spliced() || keeps_stitches) add_model(lines, "meta.", meta);
   add_source("from.meta", meta_weights);
   for (std::size_t i = 0; i < parts.size(); ++i)

@@ -4,6 +4,7 @@
 
 #include <m2mkd/data/provenance.hpp>
 #include <m2mkd/data/sampler.hpp>
+#include <m2mkd/nn/family.hpp>
 
 namespace m2mkd {
 
@@ -19,55 +20,82 @@ void check_stages(const ModelOptions& a, std::string_view name_a, const ModelOpt
                     name_a, a.stages(), name_b, b.stages()));
 }
 
-// Stages of a NAC are spliced in their distill form, which only students have.
-void check_transformer(const ModelOptions& model, std::string_view name,
-                       std::vector<std::string>& problems) {
-  if (model.model == ModelName::nac)
-    problems.push_back(fmt::format("{}.model = nac: only the student can be a NAC", name));
+void check_surrounds(const ModelOptions& model, std::string_view name,
+                     std::vector<std::string>& problems) {
+  if (!model.model->surrounds())
+    problems.push_back(fmt::format("{}.model = {}: only the student can be a {}", name,
+                                   model.model->name(), model.model->title()));
+}
+
+// The first pair of boundaries at equal cuts that differ so; nothing where the networks are cut
+// otherwise.
+template <class Differ>
+std::optional<std::pair<Boundary, Boundary>> different(const ModelOptions& a, const ModelOptions& b,
+                                                       const ImageShape& shape,
+                                                       const Differ& differ) {
+  for (int cut = 1; cut < std::min(a.stages(), b.stages()); ++cut) {
+    const auto of_a = boundary(a, shape, cut), of_b = boundary(b, shape, cut);
+    if (differ(of_a, of_b)) return std::pair{of_a, of_b};
+  }
+  return std::nullopt;
+}
+
+bool other_width(const Boundary& a, const Boundary& b) {
+  return a.width != b.width;
+}
+bool other_tokens(const Boundary& a, const Boundary& b) {
+  return a.tokens != b.tokens || a.class_token != b.class_token;
+}
+
+std::string tokens_text(const Boundary& boundary) {
+  return fmt::format("{} tokens{}", boundary.tokens,
+                     boundary.class_token ? "" : " without a class token");
 }
 
 void check_teacher(const Job& job, const TeacherSource& teacher,
                    std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   for (auto& p : check(teacher.model, shape, teacher.name)) problems.push_back(std::move(p));
-  check_transformer(teacher.model, teacher.name, problems);
+  check_surrounds(teacher.model, teacher.name, problems);
   if (teacher.whole) return;
   check_stages(teacher.model, teacher.name, teacher.meta, "its meta", problems);
-  if (teacher.model.width != teacher.meta.width)
+  if (const auto d = different(teacher.model, teacher.meta, shape, other_width))
     problems.push_back(
         fmt::format("{}.width = {} and its meta's width {} differ: teacher stages have no stitches "
                     "(a teacher of "
                     "another width brings its own [meta.NAME])",
-                    teacher.name, teacher.model.width, teacher.meta.width));
-  if (tokens(teacher.model, shape) != tokens(teacher.meta, shape))
-    problems.push_back(
-        fmt::format("{}.patch = {} and its meta's patch {} give different numbers of tokens",
-                    teacher.name, teacher.model.patch, teacher.meta.patch));
+                    teacher.name, d->first.width, d->second.width));
+  if (const auto d = different(teacher.model, teacher.meta, shape, other_tokens))
+    problems.push_back(fmt::format("{} has {} and its meta {}: their patches must be equal",
+                                   teacher.name, tokens_text(d->first), tokens_text(d->second)));
 }
 
 void check_splice(const Job& job, std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   const auto role = enum_name(job.role);
   for (auto& p : check(job.meta, shape, "meta")) problems.push_back(std::move(p));
-  check_transformer(job.meta, "meta", problems);
+  check_surrounds(job.meta, "meta", problems);
   check_stages(job.model, role, job.meta, "meta", problems);
-  const auto inside = tokens(job.model, shape), around = tokens(job.meta, shape);
-  // A NAC's read-in gives as many tokens as it has latents; its other stages take what comes.
-  const bool grid = job.model.model != ModelName::nac;
-  if (grid && inside != around && job.hybrid.token_mismatch == TokenMismatch::refuse)
+  const auto tokens = different(job.model, job.meta, shape, other_tokens);
+  if (tokens && !job.model.model->takes_any_tokens()) {
+    const bool grid = tokens->first.class_token && tokens->second.class_token;
+    if (job.hybrid.token_mismatch == TokenMismatch::refuse || !grid)
+      problems.push_back(fmt::format(
+          "{} has {} and meta {}: choose equal patches{}", role, tokens_text(tokens->first),
+          tokens_text(tokens->second),
+          grid ? ", or hybrid.token_mismatch = allow or resample" : " and a class token in both"));
+  }
+  const auto width = different(job.model, job.meta, shape, other_width);
+  if (!width) return;
+  const auto [own, around] = *width;
+  if (job.role == Role::teacher)
     problems.push_back(fmt::format(
-        "{} has {} tokens and meta {}: choose equal patches, or hybrid.token_mismatch = allow or "
-        "resample",
-        role, inside, around));
-  if (job.role == Role::teacher && job.model.width != job.meta.width)
-    problems.push_back(fmt::format(
-        "teacher.width = {} and meta.width = {} differ: teacher stages have no stitches",
-        job.model.width, job.meta.width));
-  if (job.role == Role::student && job.model.stitch == StitchRule::never &&
-      job.model.width != job.meta.width)
+        "teacher.width = {} and meta.width = {} differ: teacher stages have no stitches", own.width,
+        around.width));
+  if (job.role == Role::student && job.model.stitch == StitchRule::never)
     problems.push_back(
         fmt::format("student.width = {} and meta.width = {} differ, but student.stitch = never",
-                    job.model.width, job.meta.width));
+                    own.width, around.width));
 }
 
 }  // namespace
@@ -78,9 +106,9 @@ void check_features(const Job& job, std::vector<std::string>& problems) {
     problems.push_back(fmt::format(
         "{}.feature_weight = {}: only pairs have stages to compare; set it in [distill]",
         enum_name(job.phase), job.train.objective.feature_weight));
-  } else if (job.model.model != ModelName::nac &&
+  } else if (!job.model.model->takes_any_tokens() &&
              job.hybrid.token_mismatch == TokenMismatch::allow &&
-             tokens(job.model, job.image_shape()) != tokens(job.meta, job.image_shape())) {
+             different(job.model, job.meta, job.image_shape(), other_tokens)) {
     problems.emplace_back(
         "distill.feature_weight needs equal numbers of tokens: hybrid.token_mismatch = resample");
   }
@@ -113,9 +141,10 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
   for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role))))
     problems.push_back(std::move(p));
   if (job.spliced()) check_splice(job, problems);
-  if (job.role == Role::teacher) check_transformer(job.model, "teacher", problems);
-  if (job.upcycled() && job.model.model == ModelName::nac)
-    problems.emplace_back("final.start = upcycle: a NAC has no dense network to start from");
+  if (job.role == Role::teacher) check_surrounds(job.model, "teacher", problems);
+  if (job.upcycled() && !job.model.model->dense(job.model))
+    problems.push_back(fmt::format("final.start = upcycle: a {} has no dense network to start from",
+                                   job.model.model->title()));
   check_features(job, problems);
   if (job.phase == Phase::distill && job.train.objective.alpha > 0 && job.teachers.empty())
     problems.emplace_back(

@@ -45,7 +45,7 @@ final.start = upcycle
 )";
 
 /// compat = published: reference/vmoe §3, §4, §8. One line per switch, so that each can be set
-/// back alone.
+/// back alone. Above them stand those of the student's family.
 inline constexpr const char* published_switches = R"(
 [train]
 kd_per = element
@@ -70,25 +70,6 @@ expert_init = published
 gate_bias = true
 balance_loss = 0
 stitch_norm = true
-)";
-
-/// compat = published where [student] model = nac, above the former: reference/nac §1.12, §3-§5,
-/// §7.1.
-inline constexpr const char* published_nac_switches = R"(
-[distill]
-decay_embeddings = true
-drop_path_ramp = network
-[final]
-lr_late = false
-decay_all = true
-eval_drop_last = false
-published_meter = true
-[student]
-single_code = true
-eval_noise = true
-distill_ffn_scale = 1e-6
-match_rows_only = true
-block_clusters = 8
 )";
 
 }  // namespace m2mkd

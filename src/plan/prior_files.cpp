@@ -8,13 +8,15 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/nac.hpp>
 
 namespace m2mkd {
 namespace {
 
 // Everything that the graph and its signatures depend on.
 std::string content(const Job& job) {
-  const auto& n = job.model.nac;
+  const auto& n = job.model.own<NacOptions>();
   std::string text =
       fmt::format("seed {} nodes {} width {}\n", job.seed, n.mediator_latents, n.signature_width);
   const auto keys = PriorOptions::keys();
@@ -39,7 +41,7 @@ void add_report(Attributes& attributes, const GraphReport& report) {
 }  // namespace
 
 bool has_prior(const Job& job) {
-  return job.model.model == ModelName::nac && !job.spliced();
+  return job.model.model->has_graph_prior() && !job.spliced();
 }
 
 namespace {
@@ -50,7 +52,7 @@ struct Fit {
 };
 
 Fit fit(const Job& job) {
-  const auto& n = job.model.nac;
+  const auto& n = job.model.own<NacOptions>();
   Fit made;
   made.prior.graph = draw_graph(n.prior, n.mediator_latents, job.seed);
   made.prior.signatures = fit_signatures(n.prior, made.prior.graph, n.signature_width, job.seed);
@@ -116,7 +118,7 @@ std::optional<PriorStanding> prior_standing(const Job& job, const RunFolder& fol
       read_tensor_file(module, [](const std::string& name) { return name == kMediatorSignatures; });
   if (trained.tensors.empty()) return std::nullopt;
   const FittedPrior prior = fitted_prior(job, folder);
-  const auto& n = job.model.nac;
+  const auto& n = job.model.own<NacOptions>();
   const auto report = [&](const at::Tensor& signatures) {
     return graph_report(n.prior, prior.graph, signatures.to(at::kFloat), n.truncation);
   };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <m2mkd/nn/nac.hpp>
+
 #include "prior_files.hpp"
 
 namespace m2mkd {
@@ -28,7 +30,7 @@ std::optional<TableGroup> prior_group(const JobList& list, const RunFolder& fold
     if (!standing) continue;
     rows.push_back(static_cast<std::int64_t>(rows.size()));
     jobs.push_back(job.name);
-    priors.emplace_back(enum_name(job.model.nac.prior.prior));
+    priors.emplace_back(enum_name(job.model.own<NacOptions>().prior.prior));
     density.push_back(standing->fitted.density);
     for (std::size_t i = 0; i < std::size(kMeasures); ++i) {
       fitted[i].push_back(standing->fitted.*kMeasures[i].value);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/recipe.hpp>
 
@@ -116,8 +117,7 @@ void Recipe::compose(Job& job) {
   switch (job.phase) {
     case Phase::pretrain:
       if (job.role == Role::student) {  // the dense network that is upcycled
-        job.model.model = ModelName::vit;
-        job.model.keep_stitches = false;
+        if (const auto dense = job.model.model->dense(job.model)) job.model = *dense;
       }
       break;
     case Phase::incubate:

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/config.hpp>
 
 namespace m2mkd {
@@ -81,10 +82,10 @@ void Config::check_variants(const std::vector<std::string>& known,
     ModelOptions student;
     std::vector<std::string> reported_elsewhere;
     ModelOptions::keys().read(student, lookup("student", variant.base, {}), reported_elsewhere);
-    if (student.model != ModelName::nac)
-      problems.push_back(fmt::format(
-          "{}: run.priors: '{}' has student.model = {}, which has no prior: only nac has one",
-          place("run.priors"), variant.base, enum_name(student.model)));
+    if (!student.model->has_graph_prior())
+      problems.push_back(
+          fmt::format("{}: run.priors: '{}' has student.model = {}, which has no graph prior",
+                      place("run.priors"), variant.base, student.model->name()));
   }
 }
 

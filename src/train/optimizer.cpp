@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include <ATen/ATen.h>
@@ -15,9 +14,7 @@ bool decays(const Parameter& parameter, const TrainOptions& options) {
   if (options.decay_all) return true;
   if (parameter.tensor.dim() == 1 || name.ends_with(".bias")) return false;
   if (options.decay_embeddings) return true;
-  constexpr std::array embeddings{"pos_embed", "cls_token", "grid", "codes_", "signatures_"};
-  return parameter.tensor.dim() > 0 &&
-         std::ranges::none_of(embeddings, [&](const auto* e) { return name.ends_with(e); });
+  return parameter.tensor.dim() > 0 && !parameter.embedding;
 }
 
 AdamW::AdamW(std::vector<Parameter> parameters, const TrainOptions& options)

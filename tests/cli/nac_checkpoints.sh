@@ -46,7 +46,7 @@ says 0 "images of 25 x 25 are resized to the 20 x 20 of the network" eval "$gold
 says 0 "tensors" convert "$golden/nac.pt" side.pth --model nac --student.heads 2 --image-size 20
 says 0 "images of 25 x 25 are resized to the 20 x 20 of the network" eval side.pth --data.test w/test.h5
 says 0 "^image side = 16: not in the weights; 16 to 23 lead to this grid" convert "$golden/nac.pt" side.h5 --model nac --student.heads 2
-says 2 "has 2 propagators, which are 4 stages of one block" convert back.pth f.h5 --model nac --stages 1,1,1
+says 2 "has 4 stages of 1 1 1 1 blocks, as its names tell" convert back.pth f.h5 --model nac --stages 1,1,1
 py "every tensor under its published name" "$golden/nac.pt" <<'P2'
 import json, struct, sys, zipfile
 # Names alone: without PyTorch the pickle is searched for them, the numbers are compared by digest above.

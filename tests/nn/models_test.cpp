@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <m2mkd/base/stopwatch.hpp>
-#include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
 
 namespace m2mkd {
 namespace {
@@ -31,13 +32,13 @@ ModelOptions deit_large() {
 }
 ModelOptions vmoe_base() {
   auto o = deit_base();
-  o.model = ModelName::vmoe;
+  o.model = family("vmoe");
   return o;
 }
 ModelOptions vmoe_large() {
   auto o = deit_large();
-  o.model = ModelName::vmoe;
-  o.moe_blocks = "odd";
+  o.model = family("vmoe");
+  o.own<VmoeOptions>().moe_blocks = "odd";
   return o;
 }
 
@@ -154,11 +155,11 @@ TEST(Check, AcceptsTheDefaults) {
 
 TEST(Check, NamesEveryContradiction) {
   ModelOptions o;
-  o.model = ModelName::vmoe;
+  o.model = family("vmoe");
   o.heads = 5;
   o.patch = 5;
-  o.top_k = 9;
-  o.moe_blocks = "1 7";
+  o.own<VmoeOptions>().top_k = 9;
+  o.own<VmoeOptions>().moe_blocks = "1 7";
   EXPECT_THAT(check(o, ImageShape{}, "student"),
               ElementsAre(StartsWith("student.heads = 5: must divide student.width = 64"),
                           StartsWith("student.patch = 5: must divide the image side of 28"),
@@ -168,9 +169,9 @@ TEST(Check, NamesEveryContradiction) {
 
 TEST(Check, ExplainsMoeBlocks) {
   ModelOptions o;
-  o.model = ModelName::vmoe;
+  o.model = family("vmoe");
   const auto complaint = [&](const char* text) {
-    o.moe_blocks = text;
+    o.own<VmoeOptions>().moe_blocks = text;
     const auto problems = check(o, ImageShape{}, "student");
     return problems.empty() ? std::string() : problems[0];
   };
@@ -179,14 +180,14 @@ TEST(Check, ExplainsMoeBlocks) {
   EXPECT_THAT(complaint("2 2"), HasSubstr("twice"));
   EXPECT_THAT(complaint("-1"), HasSubstr("does not exist"));
   EXPECT_THAT(complaint(""), HasSubstr("empty"));
-  o.model = ModelName::vit;
+  o.model = family("vit");
   EXPECT_EQ(complaint("even"), "");
 }
 
 TEST(ModelOptions, ReadBackWhatTheyPrint) {
   ModelOptions o = vmoe_large(), back;
   o.stitch = StitchRule::never;
-  o.expert_init = ExpertInit::published;
+  o.own<VmoeOptions>().expert_init = ExpertInit::published;
   const auto keys = ModelOptions::keys();
   for (const auto& key : keys.keys()) key.read(back, key.print(o));
   for (const auto& key : keys.keys()) EXPECT_EQ(key.print(back), key.print(o)) << key.name;

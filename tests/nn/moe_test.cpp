@@ -3,7 +3,7 @@
 
 #include <m2mkd/nn/moe.hpp>
 
-#include "../../src/nn/expert_mlp.hpp"
+#include "../../src/nn/vmoe/expert_mlp.hpp"
 #include "nn/fill_rule.hpp"
 
 namespace m2mkd {

@@ -4,7 +4,8 @@
 #include <array>
 #include <cmath>
 
-#include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/nac.hpp>
 
 #include "nn/fill_rule.hpp"
 
@@ -32,14 +33,14 @@ inline at::Tensor nac_values(const std::string& name, at::IntArrayRef shape) {
 /// The model of the published Tiny-ImageNet configurations, with plain softmax pooling.
 inline ModelOptions nac_tiny() {
   ModelOptions o;
-  o.model = ModelName::nac;
+  o.model = family("nac");
   o.width = 384;
   o.heads = 6;
   o.patch = 4;
   o.depths.assign(10, 1);
   o.mlp_ratio = 2;
   o.drop_path = 0.1;
-  o.nac.pooling = Pooling::softmax;
+  o.own<NacOptions>().pooling = Pooling::softmax;
   return o;
 }
 inline ModelOptions nac_imagenet() {
@@ -47,9 +48,9 @@ inline ModelOptions nac_imagenet() {
   o.width = 512;
   o.heads = 8;
   o.mlp_ratio = 1;
-  o.nac.input_latents = 192;
-  o.nac.mediator_latents = 768;
-  o.nac.prior.prior_edges = 6;
+  o.own<NacOptions>().input_latents = 192;
+  o.own<NacOptions>().mediator_latents = 768;
+  o.own<NacOptions>().prior.prior_edges = 6;
   return o;
 }
 inline const ImageShape kTinyImages{3, 64, 200}, kImageNetImages{3, 224, 1000};
@@ -63,13 +64,13 @@ inline ModelOptions nac_sized(std::int64_t width, std::int64_t heads, int stages
   o.heads = heads;
   o.patch = 2;
   o.depths.assign(static_cast<std::size_t>(stages), 1);
-  o.nac.input_latents = latents[0];
-  o.nac.mediator_latents = latents[1];
-  o.nac.output_latents = latents[2];
-  o.nac.signature_width = signature;
-  o.nac.position_width = position;
-  o.nac.tokenizer_depths = {1, 1};
-  o.nac.prior.prior_clusters = 2;
+  o.own<NacOptions>().input_latents = latents[0];
+  o.own<NacOptions>().mediator_latents = latents[1];
+  o.own<NacOptions>().output_latents = latents[2];
+  o.own<NacOptions>().signature_width = signature;
+  o.own<NacOptions>().position_width = position;
+  o.own<NacOptions>().tokenizer_depths = {1, 1};
+  o.own<NacOptions>().prior.prior_clusters = 2;
   return o;
 }
 /// That of configs/nac_fashion_mnist.ini.

@@ -114,7 +114,8 @@ TEST_F(NacGolden, Parts) {
               {0.937589428958, 0.221767973711, -0.417488037224, 0.26396959166}},
              "seed output");
 
-  const nac::Kernel kernel({options.nac.truncation, options.nac.temperature}, at::kDouble);
+  const nac::Kernel kernel(
+      {options.own<NacOptions>().truncation, options.own<NacOptions>().temperature}, at::kDouble);
   const std::string graph = "latent_graphs.0.";
   fill_listed([&](auto& list) { kernel.list(list, graph + "propagators.0.latent_attention"); });
   auto affinity = kernel(shared.signatures(nac::mediators), shared.sender_signatures(), 2, 1, {});
@@ -197,7 +198,7 @@ TEST_F(NacGolden, Gradients) {
 
 ModelOptions published_form() {
   auto options = nac_tiny();
-  options.nac.single_code = true;
+  options.own<NacOptions>().single_code = true;
   options.stitch = StitchRule::always;
   return options;
 }

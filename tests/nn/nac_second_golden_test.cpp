@@ -87,14 +87,14 @@ TEST_P(NacSecondGoldenForms, OutputAndGradients) {
   const auto& form = GetParam();
   auto options = nac_tiny();
   options.stitch = StitchRule::always;
-  options.nac.single_code = form.one_code;
+  options.own<NacOptions>().single_code = form.one_code;
   const auto stage =
       make_distill_form(options, kImageNetImages, form.index, {1280, 257}, at::kDouble);
   for (const auto& parameter : stage->parameters())
     at::Tensor(parameter.tensor)
         .copy_(nac_values(parameter.name, parameter.tensor.sizes()))
         .requires_grad_(true);
-  for (const auto& [name, tensor, initial, idle] : stage->buffers())
+  for (const auto& [name, tensor, initial, idle, embedding] : stage->buffers())
     at::Tensor(tensor).copy_(
         nac_input(form.one_code ? name.substr(0, name.size() - 1) : name, tensor.sizes()));
   const auto x = form.index == 0 ? nac_input("input224", {2, 3, 224, 224})

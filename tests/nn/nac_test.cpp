@@ -66,7 +66,7 @@ TEST(Nac, EqualsThePlainFormInEvaluationAndTraining) {
   for (const bool trains : {false, true}) {
     ForwardContext context = training();
     context.training = trains;
-    const auto links = links_of(chain, context, options.nac.truncation);
+    const auto links = links_of(chain, context, options.own<NacOptions>().truncation);
     const auto ours = chain.forward(small_images(), context);
     const auto theirs = plain.forward(small_images(), context, links);
     EXPECT_LT(difference(ours, theirs), 1e-12) << trains;
@@ -96,7 +96,7 @@ TEST(Nac, EqualsThePlainFormInEvaluationAndTraining) {
 TEST(Nac, ReadInWithFoldedWeightsEqualsThePlainFormAtFullWidth) {
   const c10::NoGradGuard no_grad;
   auto options = nac_tiny();
-  options.nac.single_code = false;
+  options.own<NacOptions>().single_code = false;
   options.stitch = StitchRule::never;
   const auto form = make_distill_form(options, kTinyImages, 0, {384, 257}, at::kDouble);
   fill_nac(*form);
@@ -146,7 +146,7 @@ TEST(Nac, NoiseDependsOnTheMicroBatchAlone) {
 TEST(Nac, EvaluatesWithoutNoiseUnlessAsked) {
   const c10::NoGradGuard no_grad;
   auto options = nac_small();
-  options.nac.pooling = Pooling::gumbel;
+  options.own<NacOptions>().pooling = Pooling::gumbel;
   const auto images = small_images();
   const auto at_sample = [](std::int64_t first) {
     ForwardContext context;
@@ -156,7 +156,7 @@ TEST(Nac, EvaluatesWithoutNoiseUnlessAsked) {
   };
   const Chain calm = small_nac(options);
   EXPECT_TRUE(at::equal(calm.forward(images, at_sample(0)), calm.forward(images, at_sample(9))));
-  options.nac.eval_noise = true;
+  options.own<NacOptions>().eval_noise = true;
   const Chain noisy = small_nac(options);
   const auto all = noisy.forward(images, at_sample(0));
   EXPECT_GT(difference(all, calm.forward(images, {})), 1e-3);
@@ -187,8 +187,8 @@ TEST(Nac, AffinitiesInEvaluationFollowTheSignatures) {
 TEST(Nac, RegularisersAreSumsOverTheSamples) {
   for (const auto prior : {Prior::barabasi_albert, Prior::planted_partition}) {
     auto options = nac_small();
-    options.nac.prior.prior = prior;
-    options.nac.hinge = 1.2;
+    options.own<NacOptions>().prior.prior = prior;
+    options.own<NacOptions>().hinge = 1.2;
     const Chain chain = small_nac(options);
     std::vector<at::Tensor> all, half;
     auto context = training();
@@ -211,8 +211,9 @@ TEST(NacDistillForm, OneCodeIsManyEqualCodes) {
   options.stitch = StitchRule::always;
   for (int index = 0; index < 4; ++index) {
     auto single = options;
-    single.nac.single_code = true;
-    if (index == 0 || index == 3) options.nac.input_latents = options.nac.output_latents = 1;
+    single.own<NacOptions>().single_code = true;
+    if (index == 0 || index == 3)
+      options.own<NacOptions>().input_latents = options.own<NacOptions>().output_latents = 1;
     const auto one = make_distill_form(single, kSmallImages, index, {20, 5}, at::kDouble),
                many = make_distill_form(options, kSmallImages, index, {20, 5}, at::kDouble);
     for (const auto& form : {one, many}) {

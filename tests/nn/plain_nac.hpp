@@ -10,7 +10,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/layers.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/nac.hpp>
 
 #include "nac/noise.hpp"
 
@@ -45,8 +47,8 @@ class PlainNac {
       const auto layer = static_cast<std::uint32_t>(i + 1);
       const auto receiver_codes = noisy(mediators, nac::Draw::receiver_code, layer, context),
                  sender_codes = noisy(senders, nac::Draw::sender_code, layer, context);
-      const auto affinity =
-          log_affinity(prefix, "mediator", options_.nac.truncation, i + 1, batch, context, links);
+      const auto affinity = log_affinity(prefix, "mediator", options_.own<NacOptions>().truncation,
+                                         i + 1, batch, context, links);
       const auto message = attention(prefix, "receiver_layernorm", states, at::cat({in, states}, 1),
                                      receiver_codes, sender_codes, affinity);
       states = states + drop_path(message, options_.drop_path, 2 * layer, context);
@@ -95,12 +97,13 @@ class PlainNac {
     };
     const auto down = prefix + "backbone.downsample_layers.";
     auto x = normed(down + "0.1", conv(down + "0.0", images, options_.patch));
-    for (std::size_t level = 0; level < options_.nac.tokenizer_depths.size(); ++level) {
+    for (std::size_t level = 0; level < options_.own<NacOptions>().tokenizer_depths.size();
+         ++level) {
       if (level > 0) {
         const auto name = fmt::format("{}{}", down, level);
         x = conv(name + ".1", normed(name + ".0", x), 2);
       }
-      for (std::int64_t b = 0; b < options_.nac.tokenizer_depths[level]; ++b) {
+      for (std::int64_t b = 0; b < options_.own<NacOptions>().tokenizer_depths[level]; ++b) {
         const auto name = fmt::format("{}backbone.stages.{}.{}", prefix, level, b);
         auto y = at::conv2d(x, at(name + ".dwconv.weight"), at(name + ".dwconv.bias"), 1, 3, 1,
                             x.size(1));
@@ -127,7 +130,7 @@ class PlainNac {
   }
   at::Tensor noisy(const at::Tensor& c, nac::Draw draw, std::uint32_t layer,
                    const ForwardContext& context) const {
-    return nac::noisy_codes(c, options_.nac.code_noise, draw, layer, context);
+    return nac::noisy_codes(c, options_.own<NacOptions>().code_noise, draw, layer, context);
   }
   at::Tensor linear(const std::string& name, const at::Tensor& x) const {
     return at::linear(x, at(name + ".weight"), at(name + ".bias"));
@@ -185,7 +188,8 @@ class PlainNac {
                              : double{std::numeric_limits<float>::epsilon()};
       const auto p = l.exp().clamp(0, 1).clamp(eps, 1 - eps);
       const auto u = links(layer, {batch, p.size(0), p.size(1)}).clamp(eps, 1 - eps);
-      const auto z = (u.log() - (1 - u).log() + p.log() - (1 - p).log()) / options_.nac.temperature;
+      const auto z = (u.log() - (1 - u).log() + p.log() - (1 - p).log()) /
+                     options_.own<NacOptions>().temperature;
       l = z.sigmoid().clamp(std::numeric_limits<double>::min(), 1 - eps).log();
     }
     return l - l.logsumexp({-1}, true);

@@ -1,10 +1,12 @@
 // Initialisation and drop-path: random, and the same however the work is cut.
 
+#include <m2mkd/nn/layers.hpp>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "../../src/nn/vit_models.hpp"
+#include "../../src/nn/vit/stages.hpp"
 #include "nn/small_models.hpp"
 
 namespace m2mkd {
@@ -99,7 +101,7 @@ TEST(Initialise, FollowsTheRuleOfEachParameter) {
 
 TEST(Initialise, CanStartExpertsAsPublished) {
   auto options = wide();
-  options.expert_init = ExpertInit::published;
+  options.own<VmoeOptions>().expert_init = ExpertInit::published;
   const auto chain = make_chain(options, kShape, 96, "student", at::kDouble);
   initialise(chain, 7);
   const auto at_name = [&](const std::string& name) {

@@ -3,7 +3,8 @@
 
 #include <ATen/ATen.h>
 
-#include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
 
 #include "nn/fill_rule.hpp"
 
@@ -30,10 +31,10 @@ inline ModelOptions teacher_options() {
 /// Narrower than the meta: distilled with stitches.
 inline ModelOptions student_options() {
   auto o = teacher_options();
-  o.model = ModelName::vmoe;
+  o.model = family("vmoe");
   o.width = 24;
   o.heads = 3;
-  o.experts = 4;
+  o.own<VmoeOptions>().experts = 4;
   return o;
 }
 

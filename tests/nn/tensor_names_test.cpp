@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/nn/tensor_names.hpp>
+#include <m2mkd/nn/family.hpp>
+
+#include "nac/names.hpp"
 
 namespace m2mkd {
 namespace {
@@ -13,16 +15,18 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+const Family *const vit = family("vit"), *const nac = family("nac");
+
 TEST(TensorNames, BlocksAreCountedThroughTheNetwork) {
   const std::vector<std::int64_t> depths{2, 1, 3};
-  EXPECT_EQ(staged_name("blocks.3.attn.qkv.weight", depths),
+  EXPECT_EQ(vit->staged_name("blocks.3.attn.qkv.weight", depths),
             (StagedName{2, "blocks.0.attn.qkv.weight"}));
-  EXPECT_EQ(staged_name("norm.bias", depths).stage, 2);
+  EXPECT_EQ(vit->staged_name("norm.bias", depths).stage, 2);
   for (const auto* name : {"cls_token", "patch_embed.proj.bias", "blocks.0.norm1.weight",
                            "blocks.2.norm1.weight", "blocks.5.mlp.fc1.bias", "head.bias"})
-    EXPECT_EQ(flat_name(staged_name(name, depths), depths), name);
-  EXPECT_THROW(staged_name("blocks.6.norm1.weight", depths), Error);
-  EXPECT_THROW(staged_name("fc.weight", depths), Error);
+    EXPECT_EQ(vit->flat_name(vit->staged_name(name, depths), depths), name);
+  EXPECT_THROW(vit->staged_name("blocks.6.norm1.weight", depths), Error);
+  EXPECT_THROW(vit->staged_name("fc.weight", depths), Error);
 }
 
 TEST(TensorNames, OfANacTellTheirStage) {
@@ -40,14 +44,14 @@ TEST(TensorNames, OfANacTellTheirStage) {
       {"latent_graphs.0.latent_seeder.code_to_state_mu.bias", -1}};
   std::vector<StagedName> names;
   for (const auto& [name, stage] : stages) {
-    names.push_back(staged_name(name, depths));
+    names.push_back(nac->staged_name(name, depths));
     EXPECT_EQ(names.back(), (StagedName{stage, name}));
-    EXPECT_EQ(flat_name(names.back(), depths), name);
+    EXPECT_EQ(nac->flat_name(names.back(), depths), name);
     for (const char mark : {'/', '.'})
       EXPECT_EQ(parse_staged(names.back().text(mark)), names.back());
     EXPECT_EQ(nac_part(name), NacPart::network);
   }
-  EXPECT_EQ(blocks_per_stage(names), depths);
+  EXPECT_EQ(nac->seen_depths(names), depths);
   EXPECT_EQ(names[6].text('/'), "shared/latent_graphs.0.input_latents.codes_");
 }
 
@@ -68,7 +72,7 @@ TEST(TensorNames, ThatNoNacHasAreRefused) {
   for (const auto* name :
        {"latent_graphs.0.propagators.2.ffn.layernorm.bias", "latent_graphs.1.read_in.ffn.x",
         "latent_graphs.0.propagators.x.ffn.layernorm.bias", "latent_graphs.0.residual.weight"})
-    EXPECT_THROW(staged_name(name, {1, 1, 1, 1}), Error) << name;
+    EXPECT_THROW(nac->staged_name(name, {1, 1, 1, 1}), Error) << name;
 }
 
 TEST(TensorNames, OfAStudentModuleDoNotTellItsStage) {
@@ -76,8 +80,8 @@ TEST(TensorNames, OfAStudentModuleDoNotTellItsStage) {
                            "latent_attention.layer_scale.gamma", "ffn.ffn.0.native_bias",
                            "pre_stitch.weight", "post_stitch.bias"}) {
     EXPECT_EQ(nac_part(name), NacPart::student);
-    EXPECT_EQ(block_of(name), 0);
-    EXPECT_THROW(staged_name(name, {1, 1, 1}), Error) << name;
+    EXPECT_EQ(nac->block_of(name), 0);
+    EXPECT_THROW(nac->staged_name(name, {1, 1, 1}), Error) << name;
   }
   for (const auto* name : {"blocks.0.pre_stitch.ln.weight", "head.weight", "norm.bias", "codes"})
     EXPECT_EQ(nac_part(name), NacPart::none) << name;

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "../../src/nn/vit_models.hpp"
+#include "../../src/nn/vit/stages.hpp"
 #include "nn/small_models.hpp"
 
 namespace m2mkd {
@@ -98,13 +98,15 @@ TEST(ResampleTokens, AtTheEndsOfAStage) {
 
 TEST(Upcycle, GivesTheDenseNetworksLogitsWhateverTheGatesSay) {
   auto options = student_options();
-  options.moe_blocks = "1 2 5";
+  options.own<VmoeOptions>().moe_blocks = "1 2 5";
   auto dense_options = options;
-  dense_options.model = ModelName::vit;
+  dense_options.model = family("vit");
   const auto dense = filled_chain(dense_options, "dense", at::kDouble);
   const auto sparse = filled_chain(options, "student", at::kDouble);
   const auto gates = find(*sparse.stages[0], "blocks.1.moe.gate.gate.weight").tensor.clone();
-  const auto report = load(sparse, upcycle(state(dense), options), "dense", {}, fresh_in_upcycling);
+  const auto report =
+      load(sparse, options.model->upcycle(state(dense), options), "dense", {},
+           [](const auto& name) { return family("vmoe")->fresh_in_upcycling(name); });
   EXPECT_EQ(report.fresh.size(), 6u);  // weight and bias of three gates
   EXPECT_EQ(report.copied.size() + report.fresh.size(), state(sparse).size());
   EXPECT_TRUE(at::equal(find(*sparse.stages[0], "blocks.1.moe.gate.gate.weight").tensor, gates));

@@ -1,6 +1,7 @@
 // A whole recipe, each job trained for one step: what is built is what was published.
 
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/build.hpp>
 #include <m2mkd/store/safetensors.hpp>
@@ -126,7 +127,7 @@ TEST_F(Build, GivenWeightsOfEveryKindAreThoseOfTheModuleFile) {
   NamedTensors flat, doubles, part;
   for (const auto& [name, tensor] : read_tensor_file(run.module("finetune")).tensors) {
     const auto staged = parse_staged(name).value();
-    flat.emplace_back(flat_name(staged, job.model.depths), tensor);
+    flat.emplace_back(job.model.model->flat_name(staged, job.model.depths), tensor);
     doubles.emplace_back(flat.back().first, tensor.to(at::kDouble));
     if (staged.stage == 1) part.emplace_back(staged.text('.'), tensor);
   }

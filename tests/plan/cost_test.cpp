@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <m2mkd/nn/moe.hpp>
 #include <m2mkd/plan/cost.hpp>
 
 #include "plan/hand_made.hpp"
@@ -78,7 +79,7 @@ TEST(JobCost, CountsTheTokensOfEachPath) {
   auto meta = huge;
   meta.depths = {1, 1, 1, 1};
   auto student = vmoe(kLarge);
-  student.moe_blocks = "odd";
+  student.own<VmoeOptions>().moe_blocks = "odd";
   const Sums sums = four_stages([&](int i) { return pair(student, huge, meta, i); });
   expect_published(sums.alone, 1074.16, 0.31);
   expect_published(sums.packed, 1042.06, 0.31);

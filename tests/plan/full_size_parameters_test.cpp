@@ -114,8 +114,12 @@ TEST(FullSizeParameters, DecayAsPublished) {
       make_chain(job.model, job.image_shape(), 0, "student", at::TensorOptions(at::kMeta));
   std::int64_t tensors[2] = {}, elements[2] = {}, ours[2] = {};
   for (const auto& stage : chain.stages) {
+    std::set<std::string> embeddings;
+    for (const auto& parameter : stage->parameters())
+      if (parameter.embedding) embeddings.insert(parameter.name);
     for (const auto& [name, tensor] : stage->state()) {  // experts one by one, as published
-      const bool decay = decays({name, tensor, {}}, TrainOptions{});
+      const bool decay =
+          decays({name, tensor, {}, false, embeddings.contains(name)}, TrainOptions{});
       ++tensors[decay];
       elements[decay] += tensor.numel();
     }

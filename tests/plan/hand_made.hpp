@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/cost.hpp>
 
 namespace m2mkd::test {
@@ -17,7 +18,7 @@ inline ModelOptions vit(std::int64_t width, std::int64_t heads, std::int64_t pat
   return o;
 }
 inline ModelOptions vmoe(ModelOptions o) {
-  o.model = ModelName::vmoe;
+  o.model = family("vmoe");
   return o;
 }
 

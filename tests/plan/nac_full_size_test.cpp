@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <m2mkd/nn/nac.hpp>
 #include <m2mkd/train/schedule.hpp>
 
 #include "plan/full_size.hpp"
@@ -82,9 +83,9 @@ StagePtr distill_form(const Job& job) {
 std::int64_t beneath(const Chain& chain, const std::string& beginning) {
   std::int64_t sum = 0;
   for (const auto& stage : chain.stages)
-    for (const auto& [name, tensor, initial, idle] : stage->parameters())
+    for (const auto& [name, tensor, initial, idle, embedding] : stage->parameters())
       if (name.starts_with(beginning)) sum += tensor.numel();
-  for (const auto& [name, tensor, initial, idle] : chain.shared->parameters())
+  for (const auto& [name, tensor, initial, idle, embedding] : chain.shared->parameters())
     if (name.starts_with(beginning)) sum += tensor.numel();
   return sum;
 }
@@ -134,7 +135,7 @@ TEST_P(NacRecipe, DistillsThePublishedStudentsInsideDeitHuge) {
     const bool first_or_last = job->stage == 0 || job->stage == 9;
     EXPECT_EQ(job->cost.teachers.at(0).parameters(), kMeta + (first_or_last ? 3 : 2) * kBlock);
     std::int64_t stitches = 0;
-    for (const auto& [name, tensor, initial, idle] : distill_form(*job)->parameters())
+    for (const auto& [name, tensor, initial, idle, embedding] : distill_form(*job)->parameters())
       if (name.starts_with("pre_stitch.") || name.starts_with("post_stitch."))
         stitches += tensor.numel();
     EXPECT_EQ(stitches, want.stitches[place]);
@@ -185,7 +186,7 @@ TEST_P(NacRecipe, DistillsEveryPairOnceForAllPriors) {
   for (const auto& [name, prior] : priors)
     for (const char* method : {"e2e", "m2mkd"}) {
       const Job& job = list.find(fmt::format("final.{}_{}", method, name));
-      EXPECT_EQ(job.model.nac.prior.prior, prior);
+      EXPECT_EQ(job.model.own<NacOptions>().prior.prior, prior);
       EXPECT_EQ(job.parts.size(), std::string(method) == "e2e" ? 0u : 10u);
       EXPECT_EQ(job.cost.trainable, GetParam().total);
     }

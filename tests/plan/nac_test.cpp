@@ -1,5 +1,6 @@
 // A NAC's settings as jobs: the published Python's switches, and what they make of its parameters.
 
+#include <m2mkd/nn/nac.hpp>
 #include <m2mkd/train/optimizer.hpp>
 
 #include "plan/small_config.hpp"
@@ -44,7 +45,8 @@ TEST(PublishedNac, WinsOverTheGeneralSwitches) {
   EXPECT_FALSE(at(none, Phase::final).decay_all);
   EXPECT_FALSE(at(none, Phase::distill).decay_embeddings);
 
-  const auto ours = none.model("student", "").nac, theirs = all.model("student", "").nac;
+  const auto ours = none.model("student", "").own<NacOptions>(),
+             theirs = all.model("student", "").own<NacOptions>();
   EXPECT_FALSE(ours.single_code);
   EXPECT_TRUE(theirs.single_code);
   EXPECT_FALSE(ours.eval_noise);
@@ -64,8 +66,8 @@ TEST(PublishedNac, YieldsToWhatIsWrittenAndStaysInTheText) {
                                                 {"distill.decay_embeddings", "false"}}));
   EXPECT_TRUE(written.train(Phase::final, "").schedule.lr_late);
   EXPECT_TRUE(written.train(Phase::final, "").decay_all);
-  EXPECT_FALSE(written.model("student", "").nac.eval_noise);
-  EXPECT_TRUE(written.model("student", "").nac.single_code);
+  EXPECT_FALSE(written.model("student", "").own<NacOptions>().eval_noise);
+  EXPECT_TRUE(written.model("student", "").own<NacOptions>().single_code);
   EXPECT_FALSE(written.train(Phase::distill, "").decay_embeddings);
   EXPECT_EQ(Config::from_text(written.text(), "stored").text(), written.text());
 }

@@ -1,5 +1,8 @@
 #include <set>
 
+#include <m2mkd/nn/nac.hpp>
+#include <m2mkd/nn/moe.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/train/identity.hpp>
 
 #include "plan/small_config.hpp"
@@ -56,8 +59,9 @@ TEST(Sweep, NamesEveryMethodWithEveryPriorAndSeed) {
   EXPECT_EQ(last.base, "m2mkd");
   EXPECT_EQ(last.prior, "ring_of_cliques");
   EXPECT_EQ(last.seed, 2);
-  EXPECT_EQ(config.model("student", last.name).nac.prior.prior, Prior::ring_of_cliques);
-  EXPECT_EQ(config.model("student", "m2mkd").nac.prior.prior, Prior::barabasi_albert);
+  EXPECT_EQ(config.model("student", last.name).own<NacOptions>().prior.prior,
+            Prior::ring_of_cliques);
+  EXPECT_EQ(config.model("student", "m2mkd").own<NacOptions>().prior.prior, Prior::barabasi_albert);
   EXPECT_EQ(config.final(last.name).start, Start::distill);
   EXPECT_EQ(config.final("e2e_erdos_renyi_seed1").start, Start::fresh);
 }
@@ -213,8 +217,8 @@ Job nac_job(int stage, Prior prior) {
   job.phase = stage < 0 ? Phase::final : Phase::distill;
   job.role = Role::student;
   job.stage = stage;
-  job.model.model = ModelName::nac;
-  job.model.nac.prior.prior = prior;
+  job.model.model = family("nac");
+  job.model.own<NacOptions>().prior.prior = prior;
   return job;
 }
 
@@ -228,12 +232,12 @@ TEST(Sweep, ADistilledNacDoesNotDependOnThePrior) {
 
 TEST(Sweep, IdentitiesHoldOnlyTheKeysOfTheirModel) {
   auto nac = nac_job(-1, Prior::erdos_renyi), other = nac;
-  other.model.experts = 5;
+  other.model.own<VmoeOptions>().experts = 5;
   other.model.qkv_bias = false;
   other.model.norm_eps = 1e-5;
   other.model.keep_stitches = true;
   EXPECT_EQ(nac.identity(), other.identity());
-  for (const auto model : {ModelName::vit, ModelName::vmoe}) {
+  for (const auto model : {family("vit"), family("vmoe")}) {
     nac.model.model = other.model.model = model;
     EXPECT_NE(nac.identity(), other.identity());
     EXPECT_THAT(nac.identity(), Not(HasSubstr("prior")));

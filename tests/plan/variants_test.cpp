@@ -1,5 +1,8 @@
 // Methods and switches beyond the paper's main table, as jobs.
 
+#include <m2mkd/nn/moe.hpp>
+#include <m2mkd/nn/family.hpp>
+
 #include "plan/small_config.hpp"
 
 namespace m2mkd {
@@ -16,9 +19,9 @@ TEST(Upcycling, PretrainsTheDenseStudentAndCountsIt) {
   const auto list = small_jobs({{"run.methods", "upcycling e2e"}});
   EXPECT_THAT(list.needs.at("upcycling"), ElementsAre("pretrain.upcycling", "final.upcycling"));
   const auto &dense = list.find("pretrain.upcycling"), &final = list.find("final.upcycling");
-  EXPECT_EQ(dense.model.model, ModelName::vit);
+  EXPECT_EQ(dense.model.model, family("vit"));
   EXPECT_EQ(dense.model.width, final.model.width);
-  EXPECT_EQ(final.model.model, ModelName::vmoe);
+  EXPECT_EQ(final.model.model, family("vmoe"));
   EXPECT_TRUE(final.upcycled());
   EXPECT_FALSE(dense.teacher_preparation);
   EXPECT_THAT(final.identity(), HasSubstr("from.start = pretrain.upcycling"));
@@ -45,7 +48,7 @@ TEST(SplitTeacher, IsTrainedWholeForTheFlopsOfTheIncubatedOne) {
 
 TEST(DenseIncubation, IncubatesADenseStudent) {
   const auto list = small_jobs({{"run.methods", "incubation incubation_dense"}});
-  EXPECT_EQ(list.find("final.incubation_dense").model.model, ModelName::vit);
+  EXPECT_EQ(list.find("final.incubation_dense").model.model, family("vit"));
   EXPECT_EQ(list.find("incubate.incubation_dense.0").model.width,
             list.find("incubate.incubation.0").model.width);
   EXPECT_EQ(list.find("incubate.incubation_dense.0").meta_weights.job, "pretrain");
@@ -81,8 +84,8 @@ TEST(Published, SetsEverySwitchAndYieldsToWhatIsWritten) {
   EXPECT_EQ(i.drop_path_ramp, RampOver::hybrid);
   EXPECT_FALSE(at(none, Phase::incubate).decay_embeddings);
   EXPECT_FALSE(at(all, Phase::final).decay_embeddings);
-  EXPECT_EQ(none.model("student", "").expert_init, ExpertInit::linear);
-  EXPECT_EQ(all.model("student", "").expert_init, ExpertInit::published);
+  EXPECT_EQ(none.model("student", "").own<VmoeOptions>().expert_init, ExpertInit::linear);
+  EXPECT_EQ(all.model("student", "").own<VmoeOptions>().expert_init, ExpertInit::published);
 
   const Config one = small_config(
       {{"compat", "published"}, {"train.kd_per", "sample"}, {"distill.lr_batch", "0"}});

@@ -6,7 +6,8 @@
 
 #include <ATen/ATen.h>
 
-#include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/train/trainer.hpp>
 
@@ -16,14 +17,14 @@ namespace m2mkd::test {
 
 inline const ImageShape kSmallShape{1, 8, 4};
 
-inline ModelOptions small_model(ModelName name, std::int64_t width) {
+inline ModelOptions small_model(const Family* name, std::int64_t width) {
   ModelOptions o;
   o.model = name;
   o.width = width;
   o.heads = 2;
   o.patch = 4;
   o.depths = {1, 1, 1};
-  o.experts = 3;
+  o.own<VmoeOptions>().experts = 3;
   return o;
 }
 
@@ -33,10 +34,10 @@ struct Networks {
 
   explicit Networks(Precision precision = Precision::fp64) {
     const auto type = precision == Precision::fp64 ? at::kDouble : at::kFloat;
-    auto student_model = small_model(ModelName::vmoe, 8);
+    auto student_model = small_model(family("vmoe"), 8);
     student_model.drop_path = 0.2;
-    meta = make_chain(small_model(ModelName::vit, 16), kSmallShape, 16, "meta", type);
-    teacher = make_chain(small_model(ModelName::vit, 16), kSmallShape, 16, "teacher", type);
+    meta = make_chain(small_model(family("vit"), 16), kSmallShape, 16, "meta", type);
+    teacher = make_chain(small_model(family("vit"), 16), kSmallShape, 16, "teacher", type);
     student.role = "student";
     for (int i = 0; i < 3; ++i)
       student.stages.push_back(make_distill_form(student_model, kSmallShape, i, 16, type));

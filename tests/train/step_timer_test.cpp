@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <m2mkd/nn/moe.hpp>
+#include <m2mkd/nn/family.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/train/step_timer.hpp>
 
@@ -13,18 +15,18 @@ namespace {
 
 const ImageShape kShape{1, 8, 4};
 
-ModelOptions model(ModelName name) {
+ModelOptions model(const Family* name) {
   ModelOptions o;
   o.model = name;
   o.width = 8;
   o.heads = 2;
   o.patch = 4;
   o.depths = {1, 1, 1};
-  o.experts = 3;
+  o.own<VmoeOptions>().experts = 3;
   return o;
 }
 
-Chain chain(ModelName name, const std::string& role) {
+Chain chain(const Family* name, const std::string& role) {
   Chain c = make_chain(model(name), kShape, 8, role, at::kFloat);
   initialise(c, 7);
   return c;
@@ -98,8 +100,8 @@ TEST_F(StepTimer, AStopEndsItAndIsTold) {
 }
 
 TEST_F(StepTimer, TrainingStepsOfAPackTrainEveryJobAndNothingElse) {
-  const Chain meta = chain(ModelName::vit, "meta"), teacher = chain(ModelName::vit, "teacher");
-  const Chain student = chain(ModelName::vmoe, "student");
+  const Chain meta = chain(family("vit"), "meta"), teacher = chain(family("vit"), "teacher");
+  const Chain student = chain(family("vmoe"), "student");
   std::vector<Task> pack;
   for (const int i : {1, 2}) {
     const auto at = static_cast<std::size_t>(i);
@@ -122,7 +124,7 @@ TEST_F(StepTimer, TrainingStepsOfAPackTrainEveryJobAndNothingElse) {
 TEST_F(StepTimer, ForwardsOfOneMicroBatchMakeTheSameStep) {
   std::vector<std::vector<at::Tensor>> after;
   for (const std::int64_t together : {0, 1, 2}) {
-    Chain whole = make_chain(model(ModelName::vit), kShape, 8, "meta", at::kDouble);
+    Chain whole = make_chain(model(family("vit")), kShape, 8, "meta", at::kDouble);
     initialise(whole, 7);
     Task t = task(whole, {0, 1, 2});
     t.options.precision = Precision::fp64;
@@ -138,7 +140,7 @@ TEST_F(StepTimer, ForwardsOfOneMicroBatchMakeTheSameStep) {
 }
 
 TEST_F(StepTimer, EvaluationSeesEveryImageAndChangesNothing) {
-  const Chain student = chain(ModelName::vmoe, "student");
+  const Chain student = chain(family("vmoe"), "student");
   const auto before = copies(student);
   const auto times = time_evaluation(student, kShape, Precision::fp32, 7, 3, {}, {0, 0});
   EXPECT_EQ(times.images, 7);

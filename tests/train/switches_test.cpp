@@ -81,7 +81,7 @@ TEST_F(Switches, ATeacherWithAMetaOfItsOwnIsAskedThere) {
   initialise(other.meta, 9);
   const auto x = images(16);
   const auto student =
-      make_distill_form(small_model(ModelName::vmoe, 8), kSmallShape, 1, 16, at::kDouble);
+      make_distill_form(small_model(family("vmoe"), 8), kSmallShape, 1, 16, at::kDouble);
   const Chain alone{"student", {nullptr, student, nullptr}, nullptr};
   initialise(alone, 3);
   const Chain hybrid = splice(networks.meta, 1, student),
@@ -100,7 +100,7 @@ TEST_F(Switches, ATeacherWithAMetaOfItsOwnIsAskedThere) {
 // The meta with a drop-path rate: in evaluation mode it must not matter, in training mode it must.
 TEST_F(Switches, FrozenStagesDropPathsOnlyWhereAsked) {
   const auto incubate = [&](double rate, bool frozen, const std::string& name) {
-    auto model = small_model(ModelName::vit, 16);
+    auto model = small_model(family("vit"), 16);
     model.drop_path = rate;
     model.ramp = DropPathRamp{{1, 2, 3}, 4};
     const Networks networks;
@@ -145,7 +145,7 @@ TEST_F(Switches, FeatureDistillationAddsTheDistanceOfTheStagesOutputs) {
   const ForwardContext eval;
   const auto prefix = networks.meta.forward(x, eval, 0, 1);
   // Drop-path off: only its position, not its draws, would be known here.
-  auto student_model = small_model(ModelName::vmoe, 8);
+  auto student_model = small_model(family("vmoe"), 8);
   const auto student = make_distill_form(student_model, kSmallShape, 1, 16, at::kDouble);
   const Chain alone{"student", {nullptr, student, nullptr}, nullptr};
   initialise(alone, 3);
@@ -170,8 +170,8 @@ TEST_F(Switches, FeatureDistillationAddsTheDistanceOfTheStagesOutputs) {
 
 TEST_F(Switches, BalanceLossIsAddedAndDoesNotDependOnTheForwards) {
   const auto run_with = [&](double weight, std::int64_t together, const std::string& name) {
-    auto model = small_model(ModelName::vmoe, 8);
-    model.balance_loss = weight;
+    auto model = small_model(family("vmoe"), 8);
+    model.own<VmoeOptions>().balance_loss = weight;
     Chain student = make_chain(model, kSmallShape, 8, "student", at::kDouble);
     initialise(student, 3);
     auto o = one_step();

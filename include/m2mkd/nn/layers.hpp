@@ -10,6 +10,7 @@ namespace m2mkd {
 class ParameterList {
  public:
   void add(const std::string& name, const at::Tensor& tensor, Initial initial, bool idle = false);
+  void add_embedding(const std::string& name, const at::Tensor& tensor, Initial initial);
   std::vector<Parameter> take() { return std::move(list_); }
 
  private:

@@ -1,21 +1,23 @@
 #pragma once
-// The models by name: their settings ([meta], [teacher], [student]), their stages, the form in
-// which a stage is distilled, and the map by which distilled stages are assembled. A further model
-// is one more file behind these functions.
+// Networks by their settings ([meta], [teacher], [student]): their stages, the form in which a
+// stage is distilled, and the map by which distilled stages are assembled. What differs between
+// kinds of networks stands in family.hpp.
+
+#include <any>
+#include <typeindex>
 
 #include <m2mkd/config/keys.hpp>
 #include <m2mkd/nn/chain.hpp>
-#include <m2mkd/nn/moe.hpp>
-#include <m2mkd/nn/nac.hpp>
 
 namespace m2mkd {
 
-enum class ModelName { vit, vmoe, nac };
-template <>
-struct EnumNames<ModelName> {
-  static constexpr std::array<std::pair<ModelName, std::string_view>, 3> names{
-      {{ModelName::vit, "vit"}, {ModelName::vmoe, "vmoe"}, {ModelName::nac, "nac"}}};
-};
+class Family;
+const std::vector<const Family*>& families();
+// clang-format off
+template <> const Family* parse_value<const Family*>(std::string_view);
+template <> std::string print_value<const Family*>(const Family* const&);
+template <> std::string value_type<const Family*>();
+// clang-format on
 
 enum class StitchRule { automatic, always, never };
 template <>
@@ -34,35 +36,55 @@ struct DropPathRamp {
 };
 
 struct ModelOptions {
-  ModelName model = ModelName::vit;
+  const Family* model = families().front();
   std::int64_t width = 64, heads = 4, patch = 7;
   std::vector<std::int64_t> depths{1, 1, 1, 1};  ///< blocks per stage; their number is L
   double mlp_ratio = 4.0;
   bool qkv_bias = true;
   double norm_eps = 1e-6;
-  double drop_path = 0.0;          ///< rate of the last block; linear from 0 at the first
-  std::string moe_blocks = "all";  ///< vmoe: all, odd (every other, from the second), none, or a
-                                   ///< list of global block numbers
-  std::int64_t experts = 8, top_k = 2;
-  ExpertInit expert_init = ExpertInit::linear;
-  bool gate_bias = true;    ///< published Python: yes; the paper's formula has none
-  double balance_loss = 0;  ///< weight of the experts' load-balance term; published: none
+  double drop_path = 0.0;  ///< rate of the last block; linear from 0 at the first
   StitchRule stitch =
       StitchRule::automatic;  ///< in the distill form: only where widths differ, always, or never
   bool keep_stitches =
       false;  ///< full student keeps the stitches between its stages (paper, Table 11)
   bool stitch_norm = true;  ///< LayerNorm before a stitch's Linear (published Python); the paper's
                             ///< stitch is the Linear alone
-  NacOptions nac;
   std::optional<DropPathRamp> ramp;  ///< not a setting: other places in the ramp of drop-path rates
 
+  /// Settings of one family (VmoeOptions, NacOptions), at their defaults until they are set.
+  template <class O>
+  O& own() {
+    auto& any = own_[typeid(O)];
+    if (!any.has_value()) any = O{};
+    return std::any_cast<O&>(any);
+  }
+  template <class O>
+  const O& own() const {
+    static const O defaults{};
+    const auto it = own_.find(typeid(O));
+    return it == own_.end() ? defaults : std::any_cast<const O&>(it->second);
+  }
+
+  /// The common ones, then those of every family.
   static Keys<ModelOptions> keys();
+  /// The common ones alone.
+  static Keys<ModelOptions> common_keys();
   int stages() const { return static_cast<int>(depths.size()); }
+
+ private:
+  std::map<std::type_index, std::any> own_;
 };
 
-/// Does this key of ModelOptions decide what a network answers, and leave no trace in its weights?
-/// heads, top_k, norm_eps, and most of a NAC's.
-bool leaves_no_trace(ModelName model, const std::string& key);
+/// Keys of a family's own settings as keys of a model.
+template <class O>
+Keys<ModelOptions> own_keys(const Keys<O>& keys) {
+  Keys<ModelOptions> k;
+  for (const auto& key : keys.keys())
+    k.take({key.name, key.help, key.type,
+            [key](ModelOptions& o, std::string_view text) { key.read(o.own<O>(), text); },
+            [key](const ModelOptions& o) { return key.print(o.own<O>()); }});
+  return k;
+}
 
 /// What a model sees and says.
 struct ImageShape {
@@ -74,46 +96,64 @@ struct ImageShape {
 std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
                                const std::string& section);
 
-/// Tokens between the stages, class token included.
-std::int64_t tokens(const ModelOptions& options, const ImageShape& shape);
-
-/// The chain around a stage.
-struct Surrounding {
+/// What passes between two stages: (B, tokens, width).
+struct Boundary {
   std::int64_t width = 0;
-  std::int64_t tokens = 0;  ///< between its stages; 0: those of the stage
-  bool resample = false;    ///< the stage's grid is resampled to these tokens at both ends
-  Surrounding(std::int64_t width_around, std::int64_t tokens_around = 0, bool resampled = false)
-      : width(width_around), tokens(tokens_around), resample(resampled) {}
+  std::int64_t tokens = 0;  ///< class token included; 0: not known
+  bool class_token = true;  ///< row 0 is one; the others are a square grid of patches
 };
+
+/// Between stage `cut` - 1 and stage `cut` of the full model, 0 < cut < stages.
+Boundary boundary(const ModelOptions& options, const ImageShape& shape, int cut);
+
+/// The chain around a stage: what it hands in and takes back.
+struct Surrounding {
+  Boundary in, out;
+  bool resample = false;  ///< the stage's grid is resampled to these tokens at both ends
+  /// Alike at both ends; `tokens` 0: those of the stage.
+  Surrounding(std::int64_t width = 0, std::int64_t tokens = 0, bool resampled = false)
+      : in{width, tokens}, out{width, tokens}, resample(resampled) {}
+  Surrounding(const Boundary& before, const Boundary& behind, bool resampled = false)
+      : in(before), out(behind), resample(resampled) {}
+};
+
+/// The chain whose stages a network's are exchanged with, or that its kept stitches lead to.
+class Outside {
+ public:
+  Outside(std::int64_t width) : everywhere_(width) {}
+  Outside(const ModelOptions& options, const ImageShape& shape);
+  /// Around the stage of this index. Beyond the ends of the network lies nothing: width 0.
+  Surrounding around(int stage, bool resample = false) const;
+
+ private:
+  std::int64_t everywhere_ = 0;
+  std::vector<Boundary> cuts_;
+};
+
+/// Width of a stitch between a stage's own width and the chain's; 0 where the rule puts none.
+std::int64_t stitch_width(StitchRule rule, std::int64_t own, std::int64_t outer);
 
 /// Tensors that several stages of the full model use; null where the model has none.
 StagePtr make_shared_tensors(const ModelOptions& options, at::TensorOptions tensor);
-/// Stage `index` as it is in the full model. `outer_width`: width of the chain that kept stitches
-/// lead to (the meta's); unused without. `shared`: from make_shared_tensors().
+/// Stage `index` as it is in the full model. `around`: where kept stitches lead to (the meta's
+/// chain); unused without. `shared`: from make_shared_tensors().
 StagePtr make_stage(const ModelOptions& options, const ImageShape& shape, int index,
-                    std::int64_t outer_width, at::TensorOptions tensor,
+                    const Surrounding& around, at::TensorOptions tensor,
                     const StagePtr& shared = nullptr);
 /// Stage `index` in the form in which it is distilled or incubated inside `around`: with stitches
 /// by the rule, and its grid of tokens resampled at both ends where the numbers differ.
 StagePtr make_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
-                           Surrounding around, at::TensorOptions tensor);
+                           const Surrounding& around, at::TensorOptions tensor);
 /// All stages of the full model with what they share, or a chain of which all but `only_stage` are
 /// absent.
-Chain make_chain(const ModelOptions& options, const ImageShape& shape, std::int64_t outer_width,
+Chain make_chain(const ModelOptions& options, const ImageShape& shape, const Outside& outside,
                  const std::string& role, at::TensorOptions tensor, int only_stage = -1);
 
-/// From a distilled stage's file to the full model: same name, or discarded (stitches, unless the
-/// student keeps them). NAC: reference/nac §3.5; what depends on the images is discarded where
-/// `distilled` and `assembled` differ: the grid of positions by size, the output tokenizer by
-/// classes.
+/// From a distilled stage's file to the full model: same name, another one, or discarded (stitches,
+/// unless the student keeps them; what depends on the images where `distilled` and `assembled`
+/// differ, reference/nac §3.5).
 AssemblyMap assembly_map(const ModelOptions& options, const ImageShape& distilled,
                          const ImageShape& assembled);
-/// A dense network's tensors ("stages/<i>/<key>") as those of `options` (V-MoE of the same depths):
-/// every expert starts as the dense block's MLP, gates are left out (Sparse Upcycling, Komatsuzaki
-/// et al. 2023).
-NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options);
-/// Tensors of an upcycled model that the dense one does not have: the gates.
-bool fresh_in_upcycling(const std::string& name);
 /// Tensors of the full model that no distilled file holds and that stay at their own start.
 std::function<bool(const std::string&)> fresh_in_assembly(const ModelOptions& options,
                                                           const ImageShape& distilled,

@@ -22,6 +22,16 @@ struct MoeOptions {
   bool gate_bias = true;
 };
 
+/// A V-MoE's own settings.
+struct VmoeOptions {
+  std::string moe_blocks = "all";  ///< all, odd (every other, from the second), none, or a list of
+                                   ///< global block numbers
+  std::int64_t experts = 8, top_k = 2;
+  ExpertInit expert_init = ExpertInit::linear;
+  bool gate_bias = true;    ///< published Python: yes; the paper's formula has none
+  double balance_loss = 0;  ///< weight of the experts' load-balance term; published: none
+};
+
 /// How tokens were routed.
 struct Routed {
   at::Tensor logits;  ///< (T, E) of the gate

@@ -7,13 +7,9 @@
 // signatures and the seeder of states belong to the chain (Chain::shared).
 
 #include <m2mkd/nn/graph_prior.hpp>
-#include <m2mkd/nn/stage.hpp>
+#include <m2mkd/nn/models.hpp>
 
 namespace m2mkd {
-
-struct ModelOptions;
-struct ImageShape;
-struct Surrounding;
 
 enum class Pooling { gumbel, softmax };
 template <>
@@ -65,7 +61,7 @@ std::vector<std::string> check_nac(const ModelOptions& options, const ImageShape
 
 /// The names of the keys that a distill form does not depend on: signatures, prior, noise.
 const std::vector<std::string>& nac_full_model_keys();
-/// Names of all keys of NAC: what other models do not depend on.
+/// Names of all keys of NAC.
 std::vector<std::string> nac_keys();
 
 /// Codes, signatures and seeder: Chain::shared of the full model.

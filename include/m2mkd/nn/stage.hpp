@@ -27,6 +27,7 @@ struct Parameter {
   at::Tensor tensor;
   Initial initial;
   bool idle = false;  ///< gets no gradient by nature, such as the confidence of a single latent
+  bool embedding = false;  ///< a table (positions, class token, codes): no weight decay by default
 };
 
 /// What a forward found out besides its output.

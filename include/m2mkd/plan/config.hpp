@@ -17,6 +17,7 @@
 
 #include <m2mkd/config/schema.hpp>
 #include <m2mkd/data/options.hpp>
+#include <m2mkd/nn/graph_prior.hpp>
 #include <m2mkd/nn/models.hpp>
 #include <m2mkd/train/options.hpp>
 

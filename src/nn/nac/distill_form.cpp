@@ -6,7 +6,6 @@
 #include <m2mkd/base/error.hpp>
 
 #include "layers.hpp"
-#include "vit_models.hpp"
 
 namespace m2mkd::nac {
 namespace {
@@ -26,9 +25,10 @@ class DistillForm : public Stage {
  protected:
   at::Tensor random(const std::string& name, std::int64_t rows, std::int64_t width,
                     at::TensorOptions tensor) {
-    buffers_.push_back({name,
-                        at::empty({options_.nac.single_code ? 1 : rows, width}, tensor),
-                        {Initial::Kind::normal, 1}});
+    buffers_.push_back(
+        {name,
+         at::empty({options_.own<NacOptions>().single_code ? 1 : rows, width}, tensor),
+         {Initial::Kind::normal, 1}});
     return buffers_.back().tensor;
   }
   static at::Tensor stitched(const std::optional<Linear>& stitch, const at::Tensor& x) {
@@ -76,7 +76,7 @@ class ReadInForm : public DistillForm {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
+    const auto& n = options_.own<NacOptions>();
     layer_.tokenizer.list(list, "tokenizer");
     layer_.attention.list(list, "read_in.read_in_attention", n.modulation);
     layer_.ffn.list(list, "read_in.ffn", n.modulation, n.distill_ffn_scale);
@@ -97,9 +97,9 @@ class ReadInForm : public DistillForm {
 
 class MediatorForm : public DistillForm {
  public:
-  MediatorForm(const ModelOptions& options, const ImageShape& shape, int index,
-               std::int64_t outer_width, std::int64_t tokens, at::TensorOptions tensor)
-      : DistillForm(options, shape, outer_width, outer_width, tensor),
+  MediatorForm(const ModelOptions& options, const ImageShape& shape, int index, std::int64_t before,
+               std::int64_t after, std::int64_t tokens, at::TensorOptions tensor)
+      : DistillForm(options, shape, before, after, tensor),
         layer_(options, index, tensor),
         codes_(random("codes", tokens, sizes_.code, tensor)) {}
 
@@ -110,7 +110,7 @@ class MediatorForm : public DistillForm {
   std::vector<Parameter> parameters() const override {
     ParameterList list;
     list_pre_stitch(list);
-    list_latent_layer(list, "", layer_, options_.nac);
+    list_latent_layer(list, "", layer_, options_.own<NacOptions>());
     list_post_stitch(list);
     return list.take();
   }
@@ -133,7 +133,7 @@ class ReadOutForm : public DistillForm {
       : DistillForm(options, shape, outer_width, 0, tensor),
         layer_(options, shape, tensor),
         sender_codes_(random("codes", tokens, sizes_.code, tensor)),
-        codes_(options.nac.single_code
+        codes_(options.own<NacOptions>().single_code
                    ? sender_codes_
                    : random("latent_codes", sizes_.outputs, sizes_.code, tensor)),
         states_(random("states", sizes_.outputs, sizes_.width, tensor)) {}
@@ -147,7 +147,7 @@ class ReadOutForm : public DistillForm {
   std::vector<Parameter> parameters() const override {
     ParameterList list;
     list_pre_stitch(list);
-    list_latent_layer(list, "", layer_, options_.nac);
+    list_latent_layer(list, "", layer_, options_.own<NacOptions>());
     layer_.list_tokenizer(list, "tokenizer", states_.size(0));
     return list.take();
   }
@@ -172,12 +172,15 @@ namespace m2mkd {
 
 StagePtr make_nac_distill_form(const ModelOptions& options, const ImageShape& shape, int index,
                                const Surrounding& around, at::TensorOptions tensor) {
-  const auto outer = stitch_width(options, around.width);
-  if (index == 0) return std::make_shared<nac::ReadInForm>(options, shape, outer, tensor);
-  require(around.tokens > 0, "make_nac_distill_form: the tokens of the chain around are not known");
+  const auto stitch = [&](const Boundary& outer) {
+    return stitch_width(options.stitch, options.width, outer.width);
+  };
+  const auto before = stitch(around.in), after = stitch(around.out), tokens = around.in.tokens;
+  if (index == 0) return std::make_shared<nac::ReadInForm>(options, shape, after, tensor);
+  require(tokens > 0, "make_nac_distill_form: the tokens of the chain around are not known");
   if (index + 1 == options.stages())
-    return std::make_shared<nac::ReadOutForm>(options, shape, outer, around.tokens, tensor);
-  return std::make_shared<nac::MediatorForm>(options, shape, index, outer, around.tokens, tensor);
+    return std::make_shared<nac::ReadOutForm>(options, shape, before, tokens, tensor);
+  return std::make_shared<nac::MediatorForm>(options, shape, index, before, after, tokens, tensor);
 }
 
 }  // namespace m2mkd

@@ -23,12 +23,12 @@ class NacStage : public Stage {
   std::uint32_t layer() const { return static_cast<std::uint32_t>(index_); }
   double latents() const { return static_cast<double>(sizes_.inputs + sizes_.mediators); }
   at::Tensor receiver_codes(Group group, const ForwardContext& context) const {
-    return noisy_codes(shared_->codes(group), options_.nac.code_noise, Draw::receiver_code, layer(),
-                       context);
+    return noisy_codes(shared_->codes(group), options_.own<NacOptions>().code_noise,
+                       Draw::receiver_code, layer(), context);
   }
   at::Tensor sender_codes(const ForwardContext& context) const {
-    return noisy_codes(shared_->sender_codes(), options_.nac.code_noise, Draw::sender_code, layer(),
-                       context);
+    return noisy_codes(shared_->sender_codes(), options_.own<NacOptions>().code_noise,
+                       Draw::sender_code, layer(), context);
   }
   /// Adds weight · value per sample to the loss.
   void regularise(const at::Tensor& value, double weight, std::int64_t samples,
@@ -57,7 +57,7 @@ class ReadInStage : public NacStage {
 
   std::vector<Parameter> parameters() const override {
     ParameterList list;
-    const auto& n = options_.nac;
+    const auto& n = options_.own<NacOptions>();
     layer_.tokenizer.list(list, "input_tokenizer");
     layer_.attention.list(list, "latent_graphs.0.read_in.read_in_attention", n.modulation);
     layer_.ffn.list(list, "latent_graphs.0.read_in.ffn", n.modulation, n.layer_scale);
@@ -79,7 +79,8 @@ class PropagatorStage : public NacStage {
                   at::TensorOptions tensor)
       : NacStage(options, shape, index, std::move(shared)),
         layer_(options, index, tensor),
-        kernel_({options.nac.truncation, options.nac.temperature}, tensor) {}
+        kernel_({options.own<NacOptions>().truncation, options.own<NacOptions>().temperature},
+                tensor) {}
 
   at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const override {
     const auto& signatures = shared_->signatures(mediators);
@@ -87,8 +88,8 @@ class PropagatorStage : public NacStage {
         kernel_(signatures, shared_->sender_signatures(), x.size(0), layer(), context);
     const auto states = layer_(x, sizes_.mediators, receiver_codes(mediators, context),
                                sender_codes(context), affinity, context);
-    if (context.regularisers && block_model_weight(options_.nac) > 0) {
-      const auto& n = options_.nac;
+    if (context.regularisers && block_model_weight(options_.own<NacOptions>()) > 0) {
+      const auto& n = options_.own<NacOptions>();
       regularise(block_model_loss(kernel_.links(signatures, signatures), block_clusters(n),
                                   n.prior.prior_p_in, n.prior.prior_p_out,
                                   n.match_rows_only ? Matching::rows : Matching::graph),
@@ -101,7 +102,7 @@ class PropagatorStage : public NacStage {
     ParameterList list;
     const auto prefix = fmt::format("latent_graphs.0.propagators.{}.", index_ - 1);
     kernel_.list(list, prefix + "latent_attention");
-    list_latent_layer(list, prefix, layer_, options_.nac);
+    list_latent_layer(list, prefix, layer_, options_.own<NacOptions>());
     return list.take();
   }
 
@@ -129,11 +130,11 @@ class ReadOutStage : public NacStage {
     const auto states =
         layer_.attend(shared_->seed(outputs, x.size(0), context), x,
                       receiver_codes(outputs, context), sender_codes(context), affinity);
-    if (context.regularisers && hinge_weight(options_.nac) > 0)
+    if (context.regularisers && hinge_weight(options_.own<NacOptions>()) > 0)
       regularise(
           hinge_repulsion(at::cat({shared_->sender_signatures(), shared_->signatures(outputs)}),
-                          options_.nac.hinge),
-          hinge_weight(options_.nac), x.size(0), context);
+                          options_.own<NacOptions>().hinge),
+          hinge_weight(options_.own<NacOptions>()), x.size(0), context);
     return layer_.classify(states, context);
   }
 
@@ -141,7 +142,7 @@ class ReadOutStage : public NacStage {
     ParameterList list;
     const std::string prefix = "latent_graphs.0.read_out.";
     kernel_.list(list, prefix + "latent_attention");
-    list_latent_layer(list, prefix, layer_, options_.nac);
+    list_latent_layer(list, prefix, layer_, options_.own<NacOptions>());
     layer_.list_tokenizer(list, "output_tokenizer", sizes_.outputs);
     return list.take();
   }

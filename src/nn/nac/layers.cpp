@@ -88,8 +88,8 @@ ReadOut::ReadOut(const ModelOptions& options, const ImageShape& shape, at::Tenso
       ffn(make_ffn(options, tensor)),
       scorer(options.width, 1, true, tensor),
       to_logits(options.width, shape.classes, true, tensor),
-      gumbel(options.nac.pooling == Pooling::gumbel),
-      eval_noise(options.nac.eval_noise),
+      gumbel(options.own<NacOptions>().pooling == Pooling::gumbel),
+      eval_noise(options.own<NacOptions>().eval_noise),
       layer(static_cast<std::uint32_t>(options.stages() - 1)) {}
 
 at::Tensor ReadOut::attend(const at::Tensor& states, const at::Tensor& senders,

@@ -100,7 +100,7 @@ std::vector<std::string> nac_keys() {
 
 std::vector<std::string> check_nac(const ModelOptions& o, const ImageShape& shape) {
   std::vector<std::string> problems;
-  const auto& n = o.nac;
+  const auto& n = o.own<NacOptions>();
   if (o.stages() < 3 || *std::ranges::max_element(o.depths) > 1)
     problems.push_back(
         "depths: a NAC has one layer per stage, read-in, propagators and read-out: three ones or "

@@ -9,12 +9,12 @@
 namespace m2mkd::nac {
 
 Shared::Shared(const ModelOptions& o, at::TensorOptions tensor)
-    : code_noise_(o.nac.code_noise), eval_noise_(o.nac.eval_noise) {
+    : code_noise_(o.own<NacOptions>().code_noise), eval_noise_(o.own<NacOptions>().eval_noise) {
   const Sizes sizes(o, {});
   const std::int64_t counts[]{sizes.inputs, sizes.mediators, sizes.outputs}, code = sizes.code;
   for (const Group group : {inputs, mediators, outputs}) {
     codes_[group] = at::empty({counts[group], code}, tensor);
-    signatures_[group] = at::empty({counts[group], o.nac.signature_width}, tensor);
+    signatures_[group] = at::empty({counts[group], o.own<NacOptions>().signature_width}, tensor);
   }
   norm_ = LayerNorm(code, 1e-5, tensor);
   mean_ = Linear(code, o.width, true, tensor);
@@ -43,8 +43,8 @@ std::vector<Parameter> Shared::parameters() const {
   ParameterList list;
   for (const Group group : {inputs, mediators, outputs}) {
     const std::string prefix = std::string("latent_graphs.0.") + group_names.at(group);
-    list.add(prefix + ".codes_", codes_[group], normal);
-    list.add(prefix + ".signatures_", signatures_[group], normal);
+    list.add_embedding(prefix + ".codes_", codes_[group], normal);
+    list.add_embedding(prefix + ".signatures_", signatures_[group], normal);
   }
   const std::string seeder = "latent_graphs.0.latent_seeder.";
   norm_.list(list, seeder + "layernorm");

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <m2mkd/nn/models.hpp>
+#include <m2mkd/nn/nac.hpp>
 
 namespace m2mkd::nac {
 
@@ -16,15 +17,15 @@ struct Sizes {
 
   Sizes(const ModelOptions& o, const ImageShape& shape)
       : width(o.width),
-        code(o.nac.code_width > 0 ? o.nac.code_width : o.width),
+        code(o.own<NacOptions>().code_width > 0 ? o.own<NacOptions>().code_width : o.width),
         heads(o.heads),
         hidden(std::llround(o.mlp_ratio * static_cast<double>(o.width))),
-        inputs(o.nac.input_latents),
-        mediators(o.nac.mediator_latents),
-        outputs(o.nac.output_latents),
-        token(o.width / 2 + o.nac.position_width),
+        inputs(o.own<NacOptions>().input_latents),
+        mediators(o.own<NacOptions>().mediator_latents),
+        outputs(o.own<NacOptions>().output_latents),
+        token(o.width / 2 + o.own<NacOptions>().position_width),
         stem(o.patch),
-        levels(static_cast<std::int64_t>(o.nac.tokenizer_depths.size())),
+        levels(static_cast<std::int64_t>(o.own<NacOptions>().tokenizer_depths.size())),
         side(shape.size),
         grid(shape.size / o.patch) {
     for (std::int64_t level = 1; level < levels; ++level) grid /= 2;

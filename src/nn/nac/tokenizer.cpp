@@ -32,14 +32,16 @@ void Tokenizer::Conv::list(ParameterList& list, const std::string& prefix) const
 
 Tokenizer::Tokenizer(const ModelOptions& options, const ImageShape& shape, at::TensorOptions tensor)
     : sizes_(options, shape),
-      grid_(at::empty({options.nac.position_width, sizes_.grid, sizes_.grid}, tensor)) {
+      grid_(
+          at::empty({options.own<NacOptions>().position_width, sizes_.grid, sizes_.grid}, tensor)) {
   for (std::int64_t i = 0; i < sizes_.levels; ++i) {
     const auto width = sizes_.level_width(i), before = i == 0 ? 0 : sizes_.level_width(i - 1);
     Level level{i == 0 ? Conv(shape.channels, width, sizes_.stem, 1, tensor)
                        : Conv(before, width, 2, 1, tensor),
                 LayerNorm(i == 0 ? width : before, 1e-6, tensor),
                 {}};
-    for (std::int64_t b = 0; b < options.nac.tokenizer_depths[static_cast<std::size_t>(i)]; ++b)
+    for (std::int64_t b = 0;
+         b < options.own<NacOptions>().tokenizer_depths[static_cast<std::size_t>(i)]; ++b)
       level.blocks.push_back(
           {Conv(width, width, kKernel, width, tensor), LayerNorm(width, 1e-6, tensor),
            Linear(width, kExpansion * width, true, tensor),
@@ -90,7 +92,7 @@ void Tokenizer::list(ParameterList& list, const std::string& prefix) const {
       b.in.list(list, name + ".pwconv1");
       b.out.list(list, name + ".pwconv2");
     }
-  list.add(prefix + ".positional_grid.grid", grid_, {Initial::Kind::normal, 1});
+  list.add_embedding(prefix + ".positional_grid.grid", grid_, {Initial::Kind::normal, 1});
 }
 
 Work Tokenizer::work() const {

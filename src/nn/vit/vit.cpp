@@ -131,8 +131,8 @@ std::vector<Parameter> VitStage::parameters() const {
     const Initial normal{Initial::Kind::normal, 0.02};
     const auto fan_in = static_cast<double>(options_.channels * options_.patch * options_.patch);
     const Initial uniform{Initial::Kind::uniform, 1 / std::sqrt(fan_in)};
-    list.add("pos_embed", pos_embed_, normal);
-    list.add("cls_token", cls_token_, normal);
+    list.add_embedding("pos_embed", pos_embed_, normal);
+    list.add_embedding("cls_token", cls_token_, normal);
     list.add("patch_embed.proj.weight", patch_weight_, uniform);
     list.add("patch_embed.proj.bias", patch_bias_, uniform);
   }

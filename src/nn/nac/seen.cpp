@@ -1,7 +1,11 @@
-#include "seen_nac.hpp"
+#include "seen.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
+#include <m2mkd/nn/nac.hpp>
+
+#include "names.hpp"
 #include "shapes.hpp"
 
 namespace m2mkd {
@@ -26,14 +30,27 @@ std::int64_t rows(const at::Tensor& tensor) {
 }
 
 // A student's random tensors; published files have none, which were of one code and one state.
-void see_students(const StagedTensors& tensors, NacOptions& nac) {
+void see_students(const StagedTensors& tensors, SeenModel& seen) {
+  auto& nac = seen.options.own<NacOptions>();
   std::int64_t most = 1;
-  for (const auto& [name, tensor] : tensors) {
-    if (name.key == "codes") most = std::max(most, rows(tensor));
-    if (name.key == "states")
-      (name.stage == 0 ? nac.input_latents : nac.output_latents) = rows(tensor);
+  for (const auto& [stage, part] : by_stage(tensors)) {
+    const bool student = std::ranges::any_of(part, [](const auto& t) {
+      return nac_part(t.first.key) == NacPart::student || t.first.key == "codes";
+    });
+    if (!student) continue;
+    std::int64_t tokens = 1;
+    for (const auto& [name, tensor] : part) {
+      if (name.key == "codes") tokens = rows(tensor);
+      if (name.key == "states")
+        (stage == 0 ? nac.input_latents : nac.output_latents) = rows(tensor);
+    }
+    most = std::max(most, tokens);
+    const Shapes own(part);
+    const auto in = own.find("pre_stitch.weight", 1), out = own.find("post_stitch.weight", 0);
+    seen.distilled[stage] = {{Boundary{in.value_or(0), tokens}, Boundary{out.value_or(0), tokens}},
+                             in || out ? StitchRule::always : StitchRule::never};
   }
-  nac.single_code = most == 1 && !nac_students(tensors).empty();
+  nac.single_code = most == 1 && !seen.distilled.empty();
 }
 
 }  // namespace
@@ -41,7 +58,7 @@ void see_students(const StagedTensors& tensors, NacOptions& nac) {
 void see_nac(const StagedTensors& tensors, SeenModel& seen) {
   const Shapes shapes(tensors);
   auto& o = seen.options;
-  auto& nac = o.nac;
+  auto& nac = o.own<NacOptions>();
   o.width = shapes.get("receiver_layernorm.weight", 0, shapes.get("state_mu.weight", 0, 1));
   const auto hidden = shapes.get("ffn.ffn.2.native_weight", 1, o.width);
   o.mlp_ratio = static_cast<double>(hidden) / static_cast<double>(o.width);
@@ -52,7 +69,7 @@ void see_nac(const StagedTensors& tensors, SeenModel& seen) {
   nac.output_latents = shapes.get("output_latents.codes_", 0, nac.output_latents);
   nac.signature_width = shapes.get("signatures_", 1, nac.signature_width);
   nac.position_width = shapes.get("positional_grid.grid", 0, nac.position_width);
-  see_students(tensors, nac);
+  see_students(tensors, seen);
   if (auto depths = tokenizer_depths(shapes); !depths.empty()) nac.tokenizer_depths = depths;
   const std::string stem = "downsample_layers.0.0.weight";
   o.patch = shapes.get(stem, 2, 4);
@@ -63,15 +80,6 @@ void see_nac(const StagedTensors& tensors, SeenModel& seen) {
     seen.image_sides *= 2;
   }
   seen.image = {shapes.get(stem, 1, 1), side, shapes.get("to_logits.weight", 0, 1)};
-}
-
-std::map<int, std::int64_t> nac_students(const StagedTensors& tensors) {
-  std::map<int, std::int64_t> stages;
-  for (const auto& [name, tensor] : tensors) {
-    if (nac_part(name.key) == NacPart::student) stages.emplace(name.stage, 1);
-    if (name.key == "codes") stages[name.stage] = rows(tensor);
-  }
-  return stages;
 }
 
 }  // namespace m2mkd

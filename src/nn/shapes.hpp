@@ -2,6 +2,7 @@
 // Extents of a file's tensors by key.
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -28,5 +29,11 @@ class Shapes {
  private:
   const StagedTensors& tensors_;
 };
+
+inline std::map<int, StagedTensors> by_stage(const StagedTensors& tensors) {
+  std::map<int, StagedTensors> stages;
+  for (const auto& tensor : tensors) stages[tensor.first.stage].push_back(tensor);
+  return stages;
+}
 
 }  // namespace m2mkd
