@@ -38,7 +38,7 @@ struct Hybrid {
 
   Hybrid(const ModelOptions& meta_model, const Job& job, const StagePtr& stage,
          at::TensorOptions tensor) {
-    const Chain chain = make_chain(meta_model, job.image_shape(), meta_model.width, "meta", tensor);
+    const Chain chain = make_chain(meta_model, job.image_shape(), 0, "meta", tensor);
     meta = parameter_count(chain);
     for (int i = 0; i < job.stage; ++i) prefix.run(chain.stages[static_cast<std::size_t>(i)]);
     inner.tokens = prefix.tokens;

@@ -7,7 +7,7 @@
 namespace m2mkd {
 
 double WholeNetwork::bytes() const {
-  const Chain shape = make_chain(model, job->image_shape(), job->meta.width, role,
+  const Chain shape = make_chain(model, job->image_shape(), {job->meta, job->image_shape()}, role,
                                  at::dtype(at::kFloat).device(at::kMeta));
   return static_cast<double>(parameter_count(shape)) * job->cost.element_bytes;
 }

@@ -77,7 +77,11 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
   check_surrounds(job.meta, "meta", problems);
   check_stages(job.model, role, job.meta, "meta", problems);
   const auto tokens = different(job.model, job.meta, shape, other_tokens);
-  if (tokens && !job.model.model->takes_any_tokens()) {
+  if (tokens && !job.meta.model->runs_on_any_tokens())
+    problems.push_back(fmt::format(
+        "{} has {} and meta {}: stages of meta.model = {} run on their own number of tokens alone",
+        role, tokens_text(tokens->first), tokens_text(tokens->second), job.meta.model->name()));
+  else if (tokens && !job.model.model->takes_any_tokens()) {
     const bool grid = tokens->first.class_token && tokens->second.class_token;
     if (job.hybrid.token_mismatch == TokenMismatch::refuse || !grid)
       problems.push_back(fmt::format(

@@ -42,7 +42,9 @@ class Family {
                             int cut) const = 0;
   /// Can its full stages surround another network's, as a meta or a teacher does?
   virtual bool surrounds() const { return true; }
-  /// Does its distill form take whatever tokens the chain around has?
+  /// Do its full stages run on another number of tokens than their own?
+  virtual bool runs_on_any_tokens() const { return true; }
+  /// Does its distill form take whatever tokens the chain around has, and hand on others?
   virtual bool takes_any_tokens() const { return false; }
   /// Does the mediators' graph start from a prior (graph_prior.hpp)?
   virtual bool has_graph_prior() const { return false; }
