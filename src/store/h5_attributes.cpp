@@ -21,18 +21,14 @@ std::vector<std::string> take(std::vector<char*>& raw, hid_t type, hid_t space) 
   return texts;
 }
 
-std::string read_text(hid_t attribute, hid_t stored) {
-  if (H5Tis_variable_str(stored) > 0) {
-    Space space(H5Aget_space(attribute));
-    Type type = text_type();
-    H5Tset_cset(type, H5Tget_cset(stored));
-    std::vector<char*> raw(1, nullptr);
-    check(H5Aread(attribute, type, raw.data()), "read attribute");
-    return take(raw, type, space).front();
-  }
-  std::string text(H5Tget_size(stored), '\0');
-  check(H5Aread(attribute, stored, text.data()), "read attribute");
-  return text.substr(0, text.find('\0'));
+// Those of fixed length are HDF5's own (CLASS of a dimension scale), no attributes of this program.
+std::optional<Attribute> read_text(hid_t attribute, hid_t space, hid_t stored) {
+  if (H5Tis_variable_str(stored) <= 0) return std::nullopt;
+  Type type = text_type();
+  H5Tset_cset(type, H5Tget_cset(stored));
+  std::vector<char*> raw(1, nullptr);
+  check(H5Aread(attribute, type, raw.data()), "read attribute");
+  return take(raw, type, space).front();
 }
 
 std::optional<Attribute> read_one(hid_t attribute) {
@@ -51,7 +47,7 @@ std::optional<Attribute> read_one(hid_t attribute) {
       return value;
     }
     case H5T_STRING:
-      return read_text(attribute, stored);
+      return read_text(attribute, space, stored);
     default:
       return std::nullopt;
   }

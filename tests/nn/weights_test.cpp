@@ -92,6 +92,11 @@ TEST(Weights, CarryWhatThisProgramSaysOfThem) {
     EXPECT_EQ(read_weights(folder / name).tensors.front().first,
               "stages.2.latent_attention.kernel.bandwidth")
         << name;
+    write_weights(folder / name, {{"read_in.ffn.layernorm.bias", at::ones({2})}}, {1, 1, 1},
+                  {{"stage", std::int64_t{0}}}, "");
+    EXPECT_EQ(read_weights(folder / name).tensors.front().first,
+              "stages.0.read_in.ffn.layernorm.bias")
+        << name;
     std::filesystem::remove(folder / name);
   }
 }

@@ -1,4 +1,5 @@
-// Work per image of the full-size networks, against reference/vmoe §2.5 and §7.3 to the printed digits. GFLOP.
+// Work per image of the full-size networks, against reference/vmoe §2.5 and §7.3 to the printed
+// digits. GFLOP.
 //
 // The tables count the gradient of the images where the patch convolution is trained; nobody
 // computes it, so `patches` is taken off, as V itself says.

@@ -1,3 +1,4 @@
+#include <m2mkd/plan/difference.hpp>
 #include <m2mkd/train/identity.hpp>
 
 #include "plan/small_config.hpp"
@@ -110,6 +111,12 @@ TEST(Job, CountsMicroBatchesOfAPartBatch) {
 TEST(Job, NamesEveryParentOnce) {
   EXPECT_THAT(small_jobs().find("distill.1").parents(), ElementsAre("pretrain", "finetune"));
   EXPECT_THAT(small_jobs().find("finetune").parents(), SizeIs(3));
+}
+
+TEST(Settings, ThatDifferAreNamedWithBothValues) {
+  EXPECT_THAT(setting_differences("# a = b\n[train]\nlr = 1e-3\ntau =\n[run]\ndir = a\n",
+                                  "[run]\ndir = b\n[train]\nlr = 2e-3\ntau =\nalpha = 1\n"),
+              ElementsAre("train.alpha: (not set) -> 1", "train.lr: 1e-3 -> 2e-3"));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include <set>
 
-#include <m2mkd/nn/nac.hpp>
-#include <m2mkd/nn/moe.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
+#include <m2mkd/nn/nac.hpp>
 #include <m2mkd/train/identity.hpp>
 
 #include "plan/small_config.hpp"

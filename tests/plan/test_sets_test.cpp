@@ -155,6 +155,9 @@ TEST_F(Given, NetworksAreEvaluatedByCheck) {
   EXPECT_THAT(lines(check_given(all, run, usable, 60, 1e12)),
               HasSubstr(fmt::format("ok as teacher: acc1 {:.2f} ±", acc1)));
   EXPECT_THAT(lines(check_given(all, run, usable, 0, 1e12)), HasSubstr("skipped"));
+  auto slow = all;
+  for (auto& job : slow.jobs) job.cost.eval_flops = 1e18;
+  EXPECT_THAT(lines(check_given(slow, run, usable, 60, 1e12)), HasSubstr("on one rank: --seconds"));
 
   auto file = read_tensor_file(path);
   file.tensors.front().second.flatten()[0] = NAN;

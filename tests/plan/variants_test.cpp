@@ -1,7 +1,7 @@
 // Methods and switches beyond the paper's main table, as jobs.
 
-#include <m2mkd/nn/moe.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
 
 #include "plan/small_config.hpp"
 

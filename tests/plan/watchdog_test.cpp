@@ -52,5 +52,12 @@ TEST(WatchdogTest, SaysNothingWhileThingsMoveOrOthersAreAwaited) {
   EXPECT_EQ(barks, 0);
 }
 
+TEST(WatchdogTest, WithoutALimitSleeps) {
+  std::atomic<int> barks = 0;
+  const Watchdog dog(0, [&](const std::string&) { ++barks; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(barks, 0);
+}
+
 }  // namespace
 }  // namespace m2mkd

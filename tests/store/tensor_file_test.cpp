@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 
 #include "scratch.hpp"
@@ -150,6 +151,15 @@ TEST(TypedAttributes, NameWhatIsMissingOrOfAnotherType) {
   EXPECT_THAT(test::message_of([&] { text_attribute(attributes, "b"); }), HasSubstr("'b'"));
   EXPECT_THAT(test::message_of([&] { text_attribute(attributes, "d"); }),
               HasSubstr("'d' is missing"));
+}
+
+TEST(AttributeText, ComesBackWithoutWhatIsNoAttribute) {
+  const Attributes attributes{
+      {"acc1", 50.5}, {"job", std::string("distill.2 ü")}, {"stage", std::int64_t{2}}};
+  EXPECT_EQ(attributes_from_text(attribute_text(attributes)), attributes);
+  EXPECT_EQ(attributes_from_text(R"({"": 1, "a\u0000b": 1, "list": [1], "stage": 2})"),
+            (Attributes{{"stage", std::int64_t{2}}}));
+  EXPECT_TRUE(attributes_from_text("no JSON").empty());
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // A finished network on another test set: the numbers of a training that had it from the start.
 
+#include <numeric>
+
 #include <m2mkd/train/retest.hpp>
 
 #include "serial_training.hpp"
@@ -61,6 +63,17 @@ TEST_F(Retest, GivesWhatATrainingWithThatSetWouldHaveGiven) {
              wanted = read_table_file(run("direct") / "metrics" / "distill.1.h5");
   EXPECT_EQ(number_attribute(table.attributes, "acc1"), number_attribute(direct, "acc1"));
   EXPECT_EQ(table.find("experts")->columns, wanted.find("experts")->columns);
+  std::map<std::string, std::vector<double>> loads;
+  const auto& columns = table.find("experts")->columns;  // row, block, expert, tokens
+  const auto& experts = std::get<std::vector<std::string>>(columns.at(1).second);
+  const auto& tokens = std::get<std::vector<std::int64_t>>(columns.at(3).second);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    loads[experts[i]].push_back(static_cast<double>(tokens[i]));
+  double smallest = 100;
+  for (const auto& [block, load] : loads)
+    smallest = std::min(
+        smallest, 100 * std::ranges::min(load) / std::accumulate(load.begin(), load.end(), 0.0));
+  EXPECT_DOUBLE_EQ(number_attribute(after, "smallest_expert_share"), smallest);
   EXPECT_EQ(metrics(run("first"), "distill.1", "steps", "loss").size(), 12U);
   EXPECT_THAT(read_text_file(run("first") / "status" / "distill.1.json"),
               testing::HasSubstr(fmt::format("\"acc1\": {}", number_attribute(direct, "acc1"))));
