@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <m2mkd/comm/session.hpp>
 
@@ -110,6 +111,21 @@ using SessionDeathTest = testing::Test;
 
 TEST(SessionDeathTest, AbortWithoutMpiExitsWithItsCode) {
   EXPECT_EXIT(Session::abort(7), testing::ExitedWithCode(7), "");
+}
+
+TEST(Place, ThisProcessHasTheCoresItIsBoundTo) {
+  const auto before = allowed_cores();
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(before.back()), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const auto bound = allowed_cores();
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (const int core : before) CPU_SET(static_cast<std::size_t>(core), &all);
+  ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
+  EXPECT_EQ(bound, std::vector<int>{before.back()});
+  EXPECT_EQ(allowed_cores(), before);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ TEST(StepsPerEpoch, IsThatOfTheReference) {
   EXPECT_EQ(steps_per_epoch(data, 10, 64), 1);
   EXPECT_EQ(samples_per_step(10, 64), 10);
   data.order = Order::published;
-  EXPECT_EQ(steps_per_epoch(data, 1281167, 2048), 625);   // reference/vmoe §4: 187 500 in 300 epochs
+  EXPECT_EQ(steps_per_epoch(data, 1281167, 2048), 625);  // reference/vmoe §4: 187 500 in 300 epochs
   EXPECT_EQ(steps_per_epoch(data, 1281167, 1024), 1251);  // 125 100 in 100
   EXPECT_EQ(steps_per_epoch(data, 1000, 512), 1);
 }

@@ -1,8 +1,12 @@
-// Every rank's place on its host.
+// Every rank's place on its host, and its share of the memory.
+
+#include <fstream>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <m2mkd/plan/rank_memory.hpp>
 
 #include "support/mpi_world.hpp"
 
@@ -30,6 +34,18 @@ TEST(Session, TellsEveryRanksPlace) {
 
 TEST(Session, EnvironmentTellsTheRankBeforeMpi) {
   EXPECT_EQ(Session::rank_hint(), world().rank());
+}
+
+// The kernel says how much memory the host has; a batch job may have less.
+TEST(Session, ItsRanksShareTheHostsMemory) {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  double kilobytes = 0;
+  file >> word >> kilobytes;
+  ASSERT_EQ(word, "MemTotal:");
+  const double all = rank_memory(session(), session().all_infos()) * world().size();
+  EXPECT_GT(all, 1e8);
+  EXPECT_LT(all, 1.1 * 1024 * kilobytes);
 }
 
 }  // namespace

@@ -283,5 +283,24 @@ TEST(NacAssembly, RenamesDiscardsAndLeavesFresh) {
   EXPECT_EQ(other.forward(nac_input("x", {2, 1, 24, 24}), {}).size(1), 7);
 }
 
+// Counted by hand: queries and exits of the receivers, keys and values of all latents, both
+// products of the attention, the three matrices of the gated FFN; one multiply-add is two.
+TEST(NacCost, OfAPropagatorAndOfTheReadOut) {
+  const double c = 384, hidden = 768, senders = 64 + 256;
+  const auto work = [&](double receivers) {
+    return 2 * (2 * receivers * c * c + 2 * senders * c * c + 2 * receivers * senders * c +
+                3 * receivers * c * hidden);
+  };
+  const at::TensorOptions nowhere(at::kMeta);
+  const auto shared = make_shared_tensors(nac_tiny(), nowhere);
+  const auto flops = [&](int stage) {
+    return make_stage(nac_tiny(), kTinyImages, stage, 0, nowhere, shared)
+        ->cost(64 + 256)
+        .forward.executed;
+  };
+  EXPECT_DOUBLE_EQ(flops(1), work(256));
+  EXPECT_DOUBLE_EQ(flops(9), work(64) + 2 * c * 200);
+}
+
 }  // namespace
 }  // namespace m2mkd

@@ -1,10 +1,10 @@
 // Initialisation and drop-path: random, and the same however the work is cut.
 
-#include <m2mkd/nn/layers.hpp>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <m2mkd/nn/layers.hpp>
 
 #include "../../src/nn/vit/stages.hpp"
 #include "nn/small_models.hpp"

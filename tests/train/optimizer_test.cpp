@@ -161,5 +161,15 @@ TEST(AdamW, NamesTheStateThatIsMissing) {
   }
 }
 
+TEST(AdamW, UpdatesWhereEveryParameterDecays) {
+  auto list = parameters();
+  list.erase(list.begin() + 1, list.end());
+  const auto before = list.front().tensor.clone();
+  AdamW optimizer(list, options());
+  set_gradients(list, 0);
+  optimizer.step(0.01);
+  EXPECT_FALSE(at::equal(list.front().tensor, before));
+}
+
 }  // namespace
 }  // namespace m2mkd

@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <m2mkd/nn/moe.hpp>
-#include <m2mkd/nn/family.hpp>
 #include <m2mkd/base/stop.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/moe.hpp>
 #include <m2mkd/train/step_timer.hpp>
 
 #include "data/packed.hpp"

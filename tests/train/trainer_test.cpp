@@ -58,6 +58,7 @@ TEST_F(Training, Learns) {
   const auto attributes = read_attributes(run("a") / "modules" / "pretrain.h5");
   EXPECT_GT(number_attribute(attributes, "acc1"), 90);
   EXPECT_LT(number_attribute(attributes, "start_acc1"), 60);
+  EXPECT_GT(number_attribute(attributes, "peak_memory"), 3e7) << "bytes: LibTorch alone has more";
 }
 
 TEST_F(Training, PublishesTheTrainedStagesAndRemovesTheCheckpoints) {
