@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Plants single-line faults one by one and asks the tests which of them they find (mutation testing).
 
-    tests/faults/plant.py TREE [--count N] [--seed S] [--only REGEX] [--part K/N] [--log FILE] [--list] [--quick]
+    tests/faults/plant.py TREE [--count N] [--seed S] [--only REGEX | --faults LIST] [--part K/N] [--log FILE] [--list] [--quick]
 
 TREE is a checkout of its own with a built preset `release`: its sources are changed and put back. Faults are drawn from src/{train,nn,
 data,comm,store,plan} in equal numbers, at most two per file: an operator, a bound, a sign or a constant is exchanged in a line that is no
@@ -9,7 +9,7 @@ message. Each goes through the unit tests of its room, then all unit tests, then
 first that fails (or hangs) has found it. One line per fault: what, where, by which test it was found. Exit 1 where
 fewer than 95 of 100 are found. Faults that change nothing (listed in equal.txt, each with its reason) are left out.
 --part 1/2 and 2/2 share the faults of one seed between two trees, N for both together;
---list shows them. --quick leaves the program tests out: who survives it can be judged alone by --only, which looks at the whole line.
+--list shows them. --quick leaves the program tests out: who survives it can be judged alone by --faults, a list of such lines.
 """
 import argparse
 import os
@@ -54,6 +54,18 @@ def candidates(tree, seed, known):
             if text(fault) not in known and per_file.get(fault[1], 0) < 2:
                 per_file[fault[1]] = per_file.get(fault[1], 0) + 1
                 yield fault
+
+
+def listed(tree, path):
+    """The faults of a list, one "file: line => changed line" each, as this program prints them."""
+    for entry in open(path):
+        entry = entry.split("   # ")[0].rstrip("\n")
+        name, change = entry[entry.index("src/"):].split(": ", 1)
+        line, changed = change.split(" => ")
+        there = [l for l in open(os.path.join(tree, name)).read().split("\n") if l.strip() == line]
+        if len(there) != 1:
+            sys.exit(f"{name} holds this line {len(there)} times: {line}")
+        yield name.split("/")[1], name, there[0], there[0].replace(line, changed)
 
 
 def text(fault):
@@ -107,17 +119,18 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--faults")
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--log", default="/dev/null")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     tree = os.path.abspath(asked.tree)
-    listed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "equal.txt")
-    known = {line.split("   # ")[0].rstrip() for line in open(listed)}
+    equal = os.path.join(os.path.dirname(os.path.abspath(__file__)), "equal.txt")
+    known = {line.split("   # ")[0].rstrip() for line in open(equal)}
     part, parts = map(int, asked.part.split("/"))
     by_room = {}
-    for fault in candidates(tree, asked.seed, known):
+    for fault in listed(tree, asked.faults) if asked.faults else candidates(tree, asked.seed, known):
         if re.search(asked.only, text(fault)):
             by_room.setdefault(fault[0], []).append(fault)
     by_room = {room: faults[part - 1::parts] for room, faults in by_room.items()}
