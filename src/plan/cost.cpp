@@ -7,6 +7,7 @@
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/train/schedule.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 #include "sharing.hpp"
 
@@ -19,15 +20,35 @@ struct Walk {
   double activations = 0;
   ChainCost chain;
   std::int64_t tokens = 0;
+  std::vector<std::string> patterns{"all"};  ///< of what trains
+  std::int64_t trainable = 0;
 
   void run(const StagePtr& stage) {
     const StageCost cost = stage->cost(tokens);
     chain.forward += cost.forward;
-    backward += cost.backward;
+    add_backward(cost, stage);
     pass_through += cost.pass_through;
-    activations += cost.activations;
     chain.stages.push_back(parameter_count({"", {stage}, nullptr}));
     tokens = stage->tokens_out(tokens);
+  }
+
+ private:
+  /// Nothing goes back beyond the first parameter that trains; products with weights that do not
+  /// are left out, by their share of the stage's elements.
+  void add_backward(const StageCost& cost, const StagePtr& stage) {
+    const Chain one{"", {stage}, nullptr};
+    const auto all = parameter_count(one), own = trainable_count(one, patterns);
+    if (trainable + own == 0) return;
+    trainable += own;
+    activations += cost.activations;
+    if (own == all) {
+      backward += cost.backward;
+      return;
+    }
+    const double share = static_cast<double>(own) / static_cast<double>(all);
+    const Flops weights = cost.backward - cost.pass_through;
+    backward += cost.pass_through;
+    backward += {weights.executed * share, weights.published * share};
   }
 };
 
@@ -41,6 +62,7 @@ struct Hybrid {
     const Chain chain = make_chain(meta_model, job.image_shape(), 0, "meta", tensor);
     meta = parameter_count(chain);
     for (int i = 0; i < job.stage; ++i) prefix.run(chain.stages[static_cast<std::size_t>(i)]);
+    inner.patterns = job.train.trainable;
     inner.tokens = prefix.tokens;
     inner.run(stage);
     suffix.tokens = inner.tokens;
@@ -67,7 +89,8 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   const bool shares = !job.train.frozen_drop_path;
   cost.chain = own.chain();
   if (shares) cost.prefix = own.prefix.chain.forward;
-  cost.trainable = own.inner.chain.parameters();
+  cost.network = own.inner.chain.parameters();
+  cost.trainable = own.inner.trainable;
   cost.meta = own.meta;
   cost.frozen = own.around();
   cost.activations = own.inner.activations + own.suffix.activations;
@@ -89,22 +112,25 @@ void cost_spliced(const Job& job, at::TensorOptions tensor, JobCost& cost) {
 }
 
 void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
-  const auto walk = [&](const ModelOptions& model) {
+  const auto walk = [&](const ModelOptions& model, const std::vector<std::string>& patterns) {
     Walk w;
+    w.patterns = patterns;
     const Chain chain =
         make_chain(model, job.image_shape(), {job.meta, job.image_shape()}, "model", tensor);
+    w.trainable = trainable_count({"", {}, chain.shared}, patterns);
     for (const auto& stage : chain.stages) w.run(stage);
     w.chain.shared = parameter_count({"", {}, chain.shared});
     return w;
   };
-  const Walk own = walk(job.model);
+  const Walk own = walk(job.model, job.train.trainable);
   cost.chain = own.chain;
-  cost.trainable = own.chain.parameters();
+  cost.network = own.chain.parameters();
+  cost.trainable = own.trainable;
   cost.activations = own.activations;
   cost.train = own.chain.forward + own.backward;
   if (!job.train.objective.compares()) return;
   for (const auto& teacher : job.teachers) {
-    cost.teachers.push_back(walk(teacher.model).chain);
+    cost.teachers.push_back(walk(teacher.model, {"all"}).chain);
     cost.train += cost.teachers.back().forward;
     cost.frozen += cost.teachers.back().parameters();
   }
@@ -156,9 +182,9 @@ JobCost job_cost(const Job& job) {
 }
 
 double job_disk(const Job& job) {
-  // A checkpoint holds the parameters and two moments of each.
-  const double parameters = static_cast<double>(job.cost.trainable) * job.cost.element_bytes;
-  return parameters * (1 + 2 * 3);
+  // A module file, and two checkpoints of the parameters and two moments of each that trains.
+  const auto& c = job.cost;
+  return static_cast<double>(3 * c.network + 4 * c.trainable) * c.element_bytes;
 }
 
 }  // namespace m2mkd

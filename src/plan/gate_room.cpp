@@ -148,7 +148,7 @@ Finding check_disk(const JobList& list, const RunFolder& folder) {
   std::map<int, double> per_wave;
   for (const auto& job : list.jobs) {
     if (fs::exists(folder.module(job.name))) continue;
-    const double module = static_cast<double>(job.cost.trainable) * job.cost.element_bytes;
+    const double module = static_cast<double>(job.cost.network) * job.cost.element_bytes;
     modules += module + logs;
     double& during = job.train.keep_checkpoints ? checkpoints : per_wave[job.wave];
     during += job_disk(job) - module;

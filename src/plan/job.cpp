@@ -5,6 +5,7 @@
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/job.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 namespace m2mkd {
 
@@ -91,6 +92,8 @@ std::string Job::identity() const {
   else
     neutral.insert(neutral.end(), {"frozen_drop_path", "drop_path_ramp"});
   neutral.emplace_back("drop_path");  // stands in the network's lines
+  if (trains_all(train.trainable))
+    neutral.emplace_back("trainable");  // as before there was the key
   add_keys(lines, "train.", train, TrainOptions::keys(), neutral);
   add_keys(lines, "data.", data, DataOptions::keys(),
            {"train", "test", "image_size", "channels", "classes", "count", "test_count",

@@ -1,10 +1,12 @@
 #include "job_check.hpp"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <m2mkd/data/provenance.hpp>
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 namespace m2mkd {
 
@@ -102,6 +104,26 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
                     own.width, around.width));
 }
 
+// Every pattern of `trainable` fits a parameter of the network that the job trains.
+void check_trainable(const Job& job, std::vector<std::string>& problems) {
+  const auto& patterns = job.train.trainable;
+  if (trains_all(patterns) || !check(job.model, job.image_shape(), "").empty()) return;
+  const at::TensorOptions nowhere(at::kMeta);
+  const auto shape = job.image_shape();
+  Chain chain{"", std::vector<StagePtr>(job.model.depths.size()), {}};
+  if (job.spliced())
+    chain.stages[static_cast<std::size_t>(job.stage)] =
+        make_distill_form(job.model, shape, job.stage, job.around(), nowhere);
+  else
+    chain = make_chain(job.model, shape, {job.meta, shape}, "", nowhere);
+  if (const auto idle = idle_pattern(chain, patterns); !idle.empty())
+    problems.push_back(
+        fmt::format("{}.trainable = {}: '{}' leaves no parameter of the {} to train (its names are "
+                    "such as {})",
+                    enum_name(job.phase), print_value(patterns), idle, enum_name(job.role),
+                    parameters(chain).back().name));
+}
+
 }  // namespace
 
 void check_features(const Job& job, std::vector<std::string>& problems) {
@@ -150,6 +172,7 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
     problems.push_back(fmt::format("final.start = upcycle: a {} has no dense network to start from",
                                    job.model.model->title()));
   check_features(job, problems);
+  check_trainable(job, problems);
   if (job.phase == Phase::distill && job.train.objective.alpha > 0 && job.teachers.empty())
     problems.emplace_back(
         "distill.teachers is empty: name one, or set distill.alpha = 0 to leave the teacher out");

@@ -56,8 +56,9 @@ PackModel::PackModel(std::span<const Job* const> pack, const MachineOptions& mac
     fixed_seconds_ +=
         start_seconds + steps * trainable * update_flop / rate + job_disk(*job) / disk;
 
-    const auto job_meta = static_cast<double>(c.chain.parameters() - c.trainable) * c.element_bytes;
+    const auto job_meta = static_cast<double>(c.chain.parameters() - c.network) * c.element_bytes;
     parameter_bytes_ += 4 * trainable * c.element_bytes;  // parameter, gradient, two moments
+    parameter_bytes_ += static_cast<double>(c.network - c.trainable) * c.element_bytes;
     frozen_others += static_cast<double>(c.frozen) * c.element_bytes - job_meta;
     frozen_meta = std::max(frozen_meta, job_meta);
     meta = std::max(meta, static_cast<double>(c.meta) * c.element_bytes);

@@ -73,7 +73,7 @@ TableGroup method_group(const JobList& list, const Finished& finished, const Con
   for (const auto* name : {"acc1", "acc5", "loss", "acc1_standard_error"})
     a[name] = number(finished, final, name);
   a["acc1_assembled"] = number(finished, final, "start_acc1");
-  a["parameters"] = integer_attribute(finished.at(final), "trainable_parameters");
+  a["parameters"] = integer_attribute(finished.at(final), "parameters");
   a["seconds"] = sum(list, finished, method, "seconds", false);
   a["rank_seconds"] = sum(list, finished, method, "rank_seconds", false);
   a["flops"] = sum(list, finished, method, "flops", false);
@@ -94,7 +94,7 @@ TableGroup method_group(const JobList& list, const Finished& finished, const Con
     a["flops_ratio_all"] =
         sum(list, finished, method, "flops", true) / sum(list, finished, e2e, "flops", true);
     a["extra_parameters"] = std::get<std::int64_t>(a["parameters"]) -
-                            integer_attribute(end_to_end->second, "trainable_parameters");
+                            integer_attribute(end_to_end->second, "parameters");
   }
   return group;
 }

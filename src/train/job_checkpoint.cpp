@@ -32,7 +32,7 @@ void JobRun::checkpoint() {
   if (std::exchange(saved_step_, step()) == step() || !root()) return;
   TensorFile file;
   file.attributes = task_.provenance;
-  file.tensors = state(trained_part(task_));
+  file.tensors = state(active_part(task_));
   for (auto& tensor : optimizer_.state()) file.tensors.push_back(std::move(tensor));
   save(progress_, records_, file);
   if (!skip_steps_.empty()) file.attributes["progress.skip_steps"] = print_value(skip_steps_);
@@ -123,7 +123,7 @@ void JobRun::receive(const TensorFile* file) {
     for (const auto& tensor : file->tensors)
       if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/"))
         weights.push_back(tensor);
-    m2mkd::load(trained_part(task_), weights, task_.name + "'s checkpoint");
+    m2mkd::load(active_part(task_), weights, task_.name + "'s checkpoint");
     load(progress_, records_, *file);
     forget_other_test(*file);
     optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));

@@ -11,6 +11,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/schedule.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 #include "job_run.hpp"
 #include "test_result.hpp"
@@ -90,7 +91,7 @@ void JobRun::publish(const Accuracy& test, std::int64_t images, double seconds) 
   file.attributes["restores"] = static_cast<std::int64_t>(progress_.restores);
   file.attributes["ranks"] = static_cast<std::int64_t>(context_.group.size());
   file.attributes["threads"] = static_cast<std::int64_t>(at::get_num_threads());
-  file.attributes["trainable_parameters"] = parameter_count(part);
+  file.attributes["trainable_parameters"] = trainable_count(part, task_.options.trainable);
   file.attributes["peak_memory"] = peak_memory_bytes();
   file.attributes["finished"] = std::int64_t{1};
   file.attributes["finished_at"] =

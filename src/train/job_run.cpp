@@ -11,6 +11,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/train/objective.hpp>
 #include <m2mkd/train/schedule.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 #include "autocast.hpp"
 
@@ -24,15 +25,36 @@ std::vector<at::Tensor> tensors_of(const std::vector<Parameter>& parameters) {
   return tensors;
 }
 
-// Exactly the trained stages get gradients: frozen ones only pass them on.
+// Exactly the trainable parameters of the trained stages get gradients: frozen ones only pass them
+// on.
 std::vector<Parameter> make_trainable(const Task& task) {
-  for (std::size_t i = 0; i < task.chain.stages.size(); ++i)
-    set_trainable(*task.chain.stages[i], std::ranges::count(task.trained, static_cast<int>(i)) > 0);
-  if (task.chain.shared) set_trainable(*task.chain.shared, true);
+  for (const auto& stage : task.chain.stages) set_trainable(*stage, false);
+  if (task.chain.shared) set_trainable(*task.chain.shared, false);
   for (const auto& teacher : task.teachers)
     for (const auto& stage : teacher.stages)
       if (std::ranges::count(task.chain.stages, stage) == 0) set_trainable(*stage, false);
-  return parameters(trained_part(task));
+  auto list = trainable_parameters(trained_part(task), task.options.trainable);
+  require(!list.empty(), "a job trains at least one parameter");
+  for (auto& parameter : list) parameter.tensor.requires_grad_(true);
+  return list;
+}
+
+// What all stages use trains: then no stage is frozen.
+bool shared_trains(const Task& task) {
+  return task.chain.shared &&
+         trainable_count({"", {}, task.chain.shared}, task.options.trainable) > 0;
+}
+
+std::vector<int> active_stages(const Task& task) {
+  std::vector<int> active;
+  for (const int i : task.trained) {
+    Chain one{"", std::vector<StagePtr>(task.chain.stages.size()), nullptr};
+    const auto at = static_cast<std::size_t>(i);
+    one.stages[at] = task.chain.stages[at];
+    if (shared_trains(task) || trainable_count(one, task.options.trainable) > 0)
+      active.push_back(i);
+  }
+  return active;
 }
 
 std::int64_t stop_at(const TrainOptions& options, std::int64_t steps_per_epoch) {
@@ -49,6 +71,14 @@ Chain trained_part(const Task& task) {
   return part;
 }
 
+Chain active_part(const Task& task) {
+  Chain part = trained_part(task);
+  const auto active = active_stages(task);
+  for (std::size_t i = 0; i < part.stages.size(); ++i)
+    if (std::ranges::count(active, static_cast<int>(i)) == 0) part.stages[i] = nullptr;
+  return part;
+}
+
 JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch,
                std::int64_t samples_per_step)
     : task_(std::move(task)),
@@ -56,7 +86,8 @@ JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_ep
       steps_per_epoch_(steps_per_epoch),
       samples_per_step_(samples_per_step),
       end_step_(stop_at(task_.options, steps_per_epoch)),
-      frozen_stages_(*std::ranges::min_element(task_.trained)),
+      active_(active_stages(task_)),
+      frozen_stages_(active_.empty() ? 0 : *std::ranges::min_element(active_)),
       shared_stages_(task_.options.frozen_drop_path ? 0 : frozen_stages_),
       parameters_(make_trainable(task_)),
       gradients_(tensors_of(parameters_), context.group, task_.options.bucket_mb << 20),
@@ -71,7 +102,7 @@ double JobRun::lr(std::int64_t step) const {
 // Frozen stages run in evaluation mode, unless the published drop-path is asked for.
 at::Tensor JobRun::forward(at::Tensor x, ForwardContext training, int first, int last) const {
   for (int i = first; i < last; ++i) {
-    const bool trains = std::ranges::count(task_.trained, i) > 0;
+    const bool trains = std::ranges::count(active_, i) > 0;
     ForwardContext frozen = training;
     frozen.training = task_.options.frozen_drop_path;
     frozen.regularisers = nullptr;

@@ -20,6 +20,8 @@ namespace m2mkd {
 /// The trained stages of a task as a chain whose other stages are null: what is saved and
 /// published.
 Chain trained_part(const Task& task);
+/// Of those, the stages of which a parameter trains: the others are as they were made or loaded.
+Chain active_part(const Task& task);
 
 class JobRun {
  public:
@@ -105,7 +107,8 @@ class JobRun {
   Task task_;
   TrainContext context_;
   std::int64_t steps_per_epoch_, samples_per_step_, end_step_;
-  int frozen_stages_;  ///< leading stages that do not train
+  std::vector<int> active_;  ///< stages of which a parameter trains
+  int frozen_stages_;        ///< leading stages that do not train
   int shared_stages_;  ///< those of them that other jobs may compute: none with frozen_drop_path
   std::vector<Parameter> parameters_;
   Gradients gradients_;

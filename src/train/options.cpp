@@ -79,6 +79,14 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("drop_path_ramp", &O::drop_path_ramp,
         "rates of a stage in a hybrid: its slice of its network's; over the hybrid's depth "
         "(published incubation); over the module's (published distillation)");
+  k.add<std::vector<std::string>>(
+      "trainable", &O::trainable,
+      "parameters that train: all, or shell patterns over their names, \"!pattern\" takes names "
+      "out "
+      "(head.* or *.moe.* or all !pos_embed); what does not fit stays as it is",
+      [](const auto& patterns) {
+        return patterns.empty() ? std::string("names no parameter") : std::string();
+      });
   k.add("precision", &O::precision, "fp32; fp64 for exact checks; bf16 mixed precision on GPUs");
   k.add("non_finite", &O::non_finite,
         "on a loss or gradient that is not finite: stop, skip the step, or restore the last "

@@ -9,6 +9,7 @@
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/train/objective.hpp>
 #include <m2mkd/train/overfit.hpp>
+#include <m2mkd/train/trainable.hpp>
 
 #include "autocast.hpp"
 #include "pack_step.hpp"
@@ -142,7 +143,7 @@ Overfit overfit(Task task, const FixedStep& step, const TrainContext& context,
   Overfit result;
   find_limits(task, step, context, result);
   const auto samples = static_cast<double>(step.samples);
-  std::vector<Parameter> silent = parameters(trained_part(task));
+  auto silent = trainable_parameters(trained_part(task), task.options.trainable);
   std::erase_if(silent, [](const Parameter& parameter) { return parameter.idle; });
   JobRun run(std::move(task), context, options.steps + 1, step.samples);
   JobRun* const runs[] = {&run};

@@ -119,5 +119,32 @@ TEST(Settings, ThatDifferAreNamedWithBothValues) {
               ElementsAre("train.alpha: (not set) -> 1", "train.lr: 1e-3 -> 2e-3"));
 }
 
+TEST(Trainable, IsPartOfTheIdentityAndOfTheCost) {
+  EXPECT_EQ(identity("final.m2mkd").find("trainable"), std::string::npos) << "as before the key";
+  EXPECT_THAT(changes_of("final.m2mkd", "final.trainable", "head.*"), SizeIs(1));
+  const Job whole = small_jobs().find("final.m2mkd"),
+            head = small_jobs({{"final.trainable", "head.*"}}).find("final.m2mkd");
+  EXPECT_EQ(whole.cost.trainable, whole.cost.network);
+  EXPECT_EQ(head.cost.network, whole.cost.network);
+  EXPECT_EQ(head.cost.trainable, (head.model.width + 1) * head.shape.classes);
+  EXPECT_EQ(head.cost.chain.forward.executed, whole.cost.chain.forward.executed);
+  const auto backward = [](const Job& job) {
+    return job.cost.train.executed - job.cost.chain.forward.executed;
+  };
+  EXPECT_LT(backward(head), 0.7 * backward(whole));
+  EXPECT_LT(job_disk(head), 0.6 * job_disk(whole));
+  EXPECT_LT(pack_memory(std::array{&head}, 1), pack_memory(std::array{&whole}, 1));
+}
+
+TEST(Trainable, WithoutAParameterIsAMistake) {
+  const auto problems = [](const char* patterns) {
+    return problems_of([&] { small_jobs({{"final.trainable", patterns}}); });
+  };
+  EXPECT_THAT(problems("hed.*"),
+              testing::HasSubstr("final.trainable = hed.*: 'hed.*' leaves no parameter"));
+  EXPECT_THAT(problems("all !all"), testing::HasSubstr("leaves no parameter of the student"));
+  EXPECT_NO_THROW(small_jobs({{"final.trainable", "all !pos_embed"}}));
+}
+
 }  // namespace
 }  // namespace m2mkd

@@ -51,7 +51,8 @@ struct JobCost {
   double images = 0;       ///< training images over all epochs
   double eval_images = 0;  ///< images over all evaluations
   std::int64_t steps = 0;
-  std::int64_t trainable = 0;
+  std::int64_t network = 0;    ///< parameters of the network that the job trains and publishes
+  std::int64_t trainable = 0;  ///< those of them that train
   std::int64_t frozen = 0;  ///< parameters held in memory besides the trained ones (meta, teacher)
   std::int64_t meta = 0;  ///< parameters of the whole meta chain (stage ≥ 0): held once by a pack
   double activations = 0;  ///< elements per image kept for backward

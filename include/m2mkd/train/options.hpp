@@ -108,6 +108,8 @@ struct TrainOptions {
   RampOver drop_path_ramp = RampOver::network;  ///< of a stage in a hybrid: its slice of its own
                                                 ///< network's rates; published: over the hybrid's
                                                 ///< depth (incubation), the module's (distillation)
+  /// Parameters that train, by patterns over their names (trainable.hpp)
+  std::vector<std::string> trainable{"all"};
   Precision precision = Precision::fp32;
   NonFinite non_finite = NonFinite::stop;
   std::int64_t non_finite_row = 10;  ///< most steps in a row that are skipped
