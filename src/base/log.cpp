@@ -43,7 +43,7 @@ std::unique_ptr<spdlog::formatter> make_formatter() {
   return formatter;
 }
 
-/// Everything the log knows, under one mutex: loader threads log too.
+/// Everything the log knows, under one mutex: any thread may log.
 struct State {
   std::mutex mutex;
   std::shared_ptr<spdlog::sinks::stderr_color_sink_st> terminal;
@@ -52,7 +52,6 @@ struct State {
   int rank = 0;
   bool speaks = true;
   bool progress_drawn = false;  // the cursor stands behind a progress line
-  std::string context;
 
   State() {
     const char* no_color = std::getenv("NO_COLOR");
@@ -78,8 +77,7 @@ struct State {
   bool wanted(Level level) const { return level >= lowest && (speaks || level >= Level::warn); }
 
   void put(Level level, std::string_view text) {
-    std::string line = context.empty() ? "" : "[" + context + "] ";
-    if (!speaks) line += fmt::format("rank {}: ", rank);
+    std::string line = speaks ? "" : fmt::format("rank {}: ", rank);
     line += text;
     const spdlog::details::log_msg message("", spdlog_level(level), line);
     if (std::exchange(progress_drawn, false)) std::fputs("\r\033[K", stderr);
@@ -123,15 +121,6 @@ void set_speaker(int rank, int size, bool speaks) {
   const std::lock_guard lock(state().mutex);
   state().rank = rank;
   state().speaks = speaks;
-}
-
-void set_context(std::string context) {
-  const std::lock_guard lock(state().mutex);
-  state().context = std::move(context);
-}
-
-const std::string& context() {
-  return state().context;
 }
 
 void open_file(const std::filesystem::path& path) {

@@ -13,12 +13,11 @@ namespace m2mkd {
 struct TrainLoader::Impl {
   TrainBatches batches;
   std::int64_t depth;
-  double waited_before = 0;              ///< seconds of earlier start()s
   std::optional<Prefetcher> prefetcher;  ///< last: its thread uses `batches`
 };
 
 TrainLoader::TrainLoader(Dataset dataset, const DataOptions& data, const LoaderOptions& options)
-    : impl_(new Impl{TrainBatches(std::move(dataset), data, options), data.loader_depth, 0, {}}) {}
+    : impl_(new Impl{TrainBatches(std::move(dataset), data, options), data.loader_depth, {}}) {}
 
 TrainLoader::~TrainLoader() = default;
 
@@ -33,7 +32,6 @@ std::int64_t TrainLoader::batches_per_step() const {
 }
 
 void TrainLoader::start(std::int64_t step) {
-  if (impl_->prefetcher) impl_->waited_before += impl_->prefetcher->waited_seconds();
   impl_->prefetcher.reset();
   impl_->batches.seek(step);
   if (batches_per_step() > 0)
@@ -45,10 +43,6 @@ Batch TrainLoader::next() {
   require(impl_->prefetcher.has_value(),
           "TrainLoader::next() needs start(), and a rank that has micro-batches");
   return std::move(*impl_->prefetcher->next());  // the sequence has no end
-}
-
-double TrainLoader::waited_seconds() const {
-  return impl_->waited_before + (impl_->prefetcher ? impl_->prefetcher->waited_seconds() : 0);
 }
 
 struct EvalLoader::Impl {
@@ -69,7 +63,6 @@ struct EvalLoader::Impl {
       reader.read_plain(position, result.images, row);
       result.labels.data_ptr<std::int64_t>()[row] = reader.dataset().label(position);
     }
-    result.last = last == mine.last;
     return result;
   }
 };

@@ -1,7 +1,6 @@
 #include "prefetcher.hpp"
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/base/stopwatch.hpp>
 
 namespace m2mkd {
 
@@ -37,10 +36,8 @@ void Prefetcher::work(std::stop_token stop) {
 }
 
 std::optional<Batch> Prefetcher::next() {
-  const Stopwatch watch;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !ready_.empty() || ended_; });
-  waited_ += watch.seconds();
   if (ready_.empty()) {
     if (error_) std::rethrow_exception(error_);
     return std::nullopt;

@@ -27,7 +27,6 @@ class Prefetcher {
   /// The next batch; nothing at the end. Throws what `produce` threw, after the batches made before
   /// it.
   std::optional<Batch> next();
-  double waited_seconds() const { return waited_; }
 
  private:
   void work(std::stop_token stop);
@@ -39,7 +38,6 @@ class Prefetcher {
   std::deque<Batch> ready_;
   bool ended_ = false;  ///< the thread adds nothing more
   std::exception_ptr error_;
-  double waited_ = 0;    ///< seconds; touched by the caller of next() alone
   std::jthread thread_;  ///< last: everything above exists when it starts
 };
 

@@ -102,7 +102,6 @@ Batch TrainBatches::make() {
                      last = std::min(last_micro * options_.micro_batch, samples_per_step());
   Batch batch;
   batch.first = first;
-  batch.last = last_micro == mine_.last;
   batch.images = reader_.images(last - first);
   batch.labels = at::empty({last - first}, at::kLong);
   auto* labels = batch.labels.data_ptr<std::int64_t>();
@@ -113,7 +112,7 @@ Batch TrainBatches::make() {
   if (mixes(data_) || data_.smoothing > 0) mix(batch);
 
   micro_ = last_micro;
-  if (batch.last) seek(step_ + 1);
+  if (last_micro == mine_.last) seek(step_ + 1);
   return batch;
 }
 

@@ -102,11 +102,6 @@ std::vector<int> useful_ranks(std::int64_t micro_batches) {
   return ranks;
 }
 
-double pack_seconds(std::span<const Job* const> pack, int ranks, const MachineOptions& machine) {
-  require(ranks >= 1, "a pack runs on at least one rank");
-  return PackModel(pack, machine).seconds(ranks);
-}
-
 double pack_memory(std::span<const Job* const> pack, int ranks) {
   require(ranks >= 1, "a pack runs on at least one rank");
   return PackModel(pack, MachineOptions{}).memory(ranks);

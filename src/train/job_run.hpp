@@ -37,7 +37,6 @@ class JobRun {
 
   const Task& task() const { return task_; }
   std::int64_t step() const { return static_cast<std::int64_t>(progress_.step); }
-  std::int64_t end_step() const { return end_step_; }
   bool at_end() const { return step() >= end_step_; }
   bool at_epoch_end() const { return at_end() || step() % steps_per_epoch_ == 0; }
 

@@ -50,7 +50,7 @@ std::vector<Batch> random_step(const TrainOptions& options, const ImageShape& sh
       images.push_back(part.images);
       labels.push_back(part.labels);
     }
-    batches.push_back({at::cat(images), at::cat(labels), {}, begin * micro, true});
+    batches.push_back({at::cat(images), at::cat(labels), {}, begin * micro});
   }
   return batches;
 }

@@ -21,7 +21,6 @@ TEST(Error, CarriesItsExitCode) {
     EXPECT_STREQ(e.what(), "cannot read a.h5 [3]");
     EXPECT_EQ(e.code(), ExitCode::failed);
   }
-  EXPECT_EQ(Stopped("saved").code(), ExitCode::stopped);
   EXPECT_EQ(static_cast<int>(ExitCode::stopped), 75);
 }
 

@@ -68,16 +68,12 @@ class Log : public ::testing::Test {
   }  // also where a person runs the tests on a terminal
   void TearDown() override {
     log::set_speaker(0, 1, true);
-    log::set_context("");
   }
 };
 
-TEST_F(Log, LinesHaveTimeLevelAndContext) {
-  log::set_context("distill.2");
-  EXPECT_EQ(log::context(), "distill.2");
+TEST_F(Log, LinesHaveTimeAndLevel) {
   EXPECT_THAT(stderr_of([] { log::info("step {}", 3); }),
-              MatchesRegex("[0-9]{2}:[0-9]{2}:[0-9]{2} info \\[distill\\.2\\] step 3\n"));
-  log::set_context("");
+              MatchesRegex("[0-9]{2}:[0-9]{2}:[0-9]{2} info step 3\n"));
   EXPECT_THAT(stderr_of([] { log::warn("slow"); }), MatchesRegex("[0-9:]{8} warn slow\n"));
 }
 
@@ -127,13 +123,12 @@ TEST_F(Log, ThreadsDoNotMixTheirLines) {
       threads.emplace_back([] {
         for (int i = 0; i < 100; ++i) log::info("{}", std::string(50, 'x'));
       });
-    for (int i = 0; i < 100; ++i) log::set_context(i % 2 ? "odd" : "even");
     for (auto& thread : threads) thread.join();
   });
   std::istringstream lines(text_of(file));
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count)
-    ASSERT_THAT(line, MatchesRegex("[0-9:]{8} info (\\[(odd|even)\\] )?x{50}"));
+    ASSERT_THAT(line, MatchesRegex("[0-9:]{8} info x{50}"));
   EXPECT_EQ(count, 400);
 }
 

@@ -52,15 +52,6 @@ TEST(EvalLoader, ALimitLeavesOutTheLastImagesOfTheSplit) {
   }
 }
 
-TEST(EvalLoader, MarksItsLastBatch) {
-  Packed packed(header(9));
-  EvalLoader loader(packed.open(Split::test), packed.options, 4, 0, 1, at::kFloat);
-  Batch batch;
-  std::vector<bool> last;
-  while (loader.next(batch)) last.push_back(batch.last);
-  EXPECT_EQ(last, (std::vector<bool>{false, false, true}));
-}
-
 TEST(EvalLoader, ReadErrorsReachTheCaller) {
   Packed packed(header(4000, 3, 16));
   const auto dataset = packed.open(Split::test);

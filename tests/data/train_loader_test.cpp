@@ -169,7 +169,6 @@ TEST(TrainLoader, EndsAndRestartsWhileItsQueueIsFullOrItsThreadIsBusy) {
     if (round % 2) loader.next();
     loader.start(round + 1);
     if (round % 3) loader.next();
-    EXPECT_GE(loader.waited_seconds(), 0);
   }
 }
 

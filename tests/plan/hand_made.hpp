@@ -6,6 +6,8 @@
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/cost.hpp>
 
+#include "pack_model.hpp"
+
 namespace m2mkd::test {
 
 inline ModelOptions vit(std::int64_t width, std::int64_t heads, std::int64_t patch,
@@ -72,6 +74,11 @@ inline std::vector<Job> mixed_jobs(std::int64_t batch = 64) {
     add(job);
   }
   return jobs;
+}
+
+inline double pack_seconds(std::span<const Job* const> pack, int ranks,
+                           const MachineOptions& machine) {
+  return PackModel(pack, machine).seconds(ranks);
 }
 
 inline std::vector<std::string> names(const std::vector<Job>& jobs) {

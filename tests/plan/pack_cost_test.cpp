@@ -54,9 +54,9 @@ class PackCost : public testing::Test {
   void leave_out_updates() {
     for (auto& job : jobs) job.cost.trainable = 0;
   }
-  double seconds(int ranks) const { return pack_seconds(pointers(jobs), ranks, machine); }
+  double seconds(int ranks) const { return test::pack_seconds(pointers(jobs), ranks, machine); }
   double alone(std::size_t i, int ranks) const {
-    return pack_seconds(std::vector{&jobs[i]}, ranks, machine);
+    return test::pack_seconds(std::vector{&jobs[i]}, ranks, machine);
   }
 
   std::vector<Job> jobs;
@@ -111,7 +111,7 @@ TEST_F(PackCost, CountsTheReduction) {
   free.reduce_gb_s = 1e9;
   const auto exposed = [&](int ranks) {
     const std::vector<const Job*> pack{&jobs[0]};
-    return pack_seconds(pack, ranks, machine) - pack_seconds(pack, ranks, free);
+    return test::pack_seconds(pack, ranks, machine) - test::pack_seconds(pack, ranks, free);
   };
   EXPECT_EQ(exposed(1), 0);
   EXPECT_NEAR(exposed(4), 0.5 * 2 * 3 / 4 * bytes / 1e3, 1e-3 * bytes / 1e3);

@@ -66,7 +66,7 @@ TEST_P(AnyRanks, PackOnlyWhatCanShareAndPredictIt) {
       for (const Job* job : members)
         EXPECT_TRUE(job == members.front() || can_share(*job, *members.front()));
       EXPECT_TRUE(std::ranges::is_sorted(members, {}, &Job::stage));
-      EXPECT_DOUBLE_EQ(pack.seconds, pack_seconds(members, group.ranks, machine));
+      EXPECT_DOUBLE_EQ(pack.seconds, test::pack_seconds(members, group.ranks, machine));
       EXPECT_DOUBLE_EQ(pack.memory, pack_memory(members, group.ranks));
     }
 }

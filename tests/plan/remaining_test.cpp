@@ -4,6 +4,7 @@
 #include <m2mkd/store/checkpoint.hpp>
 
 #include "plan/check_run.hpp"
+#include "plan/hand_made.hpp"
 
 namespace m2mkd {
 namespace {

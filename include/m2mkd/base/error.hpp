@@ -38,12 +38,6 @@ class ConfigError : public Error {
   explicit ConfigError(const std::string& problem) : Error(problem, ExitCode::usage) {}
 };
 
-/// Thrown after a checkpoint was saved because a stop was requested. Not a failure.
-class Stopped : public Error {
- public:
-  explicit Stopped(const std::string& message) : Error(message, ExitCode::stopped) {}
-};
-
 /// Throws Error with a formatted message.
 template <class... A>
 [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) {

@@ -1,10 +1,9 @@
 #pragma once
 // The human log: stderr and, once opened, a file. The one global of the program.
 //
-// Lines look like `12:30:01 info [distill.2] text`. Level from M2MKD_LOG (trace, debug, info, warn,
+// Lines look like `12:30:01 info text`. Level from M2MKD_LOG (trace, debug, info, warn,
 // error). Colours only on a terminal and without NO_COLOR. Every rank may log warnings and errors;
-// `info` of a silent rank is dropped. Any thread may log; the context is set and asked for by the
-// main thread.
+// `info` of a silent rank is dropped. Any thread may log.
 
 #include <filesystem>
 #include <string>
@@ -19,10 +18,6 @@ enum class Level { trace, debug, info, warn, error };
 /// Says who speaks. Rank `rank` of `size`; a rank that is not `speaks` logs only warnings and
 /// errors, prefixed `rank N`.
 void set_speaker(int rank, int size, bool speaks);
-
-/// Prefix of the lines that follow: the job's name, or empty.
-void set_context(std::string context);
-const std::string& context();
 
 /// Appends everything logged from here on to `path` as well (no colours; folders are made; a second
 /// call closes the first file). Throws Error when it cannot be opened.

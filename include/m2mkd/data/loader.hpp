@@ -24,7 +24,6 @@ struct Batch {
   at::Tensor targets;  ///< (B, classes) soft targets, defined only with mixup, cutmix or smoothing
   std::int64_t first = 0;  ///< position of the first sample in the global batch (training) or in
                            ///< the split (evaluation)
-  bool last = true;        ///< is this the rank's last batch of the step?
 };
 
 struct LoaderOptions {
@@ -62,8 +61,6 @@ class TrainLoader {
   /// Batches (forwards) that this rank gets per step; 0 when there are fewer micro-batches than
   /// ranks and it has none.
   std::int64_t batches_per_step() const;
-  /// Seconds that next() has waited in all: is loading the limit?
-  double waited_seconds() const;
 
  private:
   struct Impl;

@@ -14,10 +14,6 @@ JobCost job_cost(const Job& job);
 /// micro-batch, precision, seed) and the frozen meta (same weights, model).
 bool can_share(const Job& a, const Job& b);
 
-/// Seconds for `ranks` ranks to train and evaluate the jobs as one pack: the prefix once, whole
-/// micro-batches per rank, reduction, checkpoint and start-up.
-double pack_seconds(std::span<const Job* const> pack, int ranks, const MachineOptions& machine);
-
 /// Bytes that one rank holds: parameters, gradients and moments of the trained parts, frozen parts
 /// once, activations of its largest forward (jobs run one after another, so the largest counts).
 double pack_memory(std::span<const Job* const> pack, int ranks);
