@@ -22,7 +22,7 @@ namespace m2mkd {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr double silence = 120;       ///< seconds; a status is written every few seconds
 constexpr double lock_silence = 600;  ///< seconds; a lock is touched every half minute

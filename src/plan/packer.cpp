@@ -114,7 +114,7 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
   std::vector<Queued> queued;
   double needed = 0;
   for (std::size_t f = 0; f < families_.size(); ++f) {
-    const Family& family = families_[f];
+    const PackFamily& family = families_[f];
     struct Cut {
       double ranks = infinite;
       std::size_t begin = 0;

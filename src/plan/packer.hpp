@@ -46,7 +46,7 @@ class Packer {
   std::optional<Arrangement> arrange(double limit, int shared, const SharedSeconds& seconds) const;
   void spread(Arrangement& arrangement) const;
 
-  std::vector<Family> families_;
+  std::vector<PackFamily> families_;
   int ranks_;
   double least_seconds_ = 0;  ///< no arrangement is faster
 };

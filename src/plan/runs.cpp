@@ -46,7 +46,7 @@ int Run::ranks_for(double seconds) const {
   return it == rank_times.end() ? 0 : it->ranks;
 }
 
-Family::Family(std::vector<const Job*> jobs, int ranks, const MachineOptions& machine)
+PackFamily::PackFamily(std::vector<const Job*> jobs, int ranks, const MachineOptions& machine)
     : jobs_(std::move(jobs)) {
   std::ranges::sort(jobs_, before);
   for (std::size_t begin = 0; begin < jobs_.size(); ++begin) {
@@ -59,8 +59,8 @@ Family::Family(std::vector<const Job*> jobs, int ranks, const MachineOptions& ma
   }
 }
 
-std::vector<Family> make_families(const std::vector<const Job*>& jobs, int ranks,
-                                  const MachineOptions& machine) {
+std::vector<PackFamily> make_families(const std::vector<const Job*>& jobs, int ranks,
+                                      const MachineOptions& machine) {
   std::map<std::string, std::vector<const Job*>> by_key;
   for (const Job* job : jobs) by_key[share_key(*job)].push_back(job);
   std::vector<std::vector<const Job*>> groups;
@@ -69,7 +69,7 @@ std::vector<Family> make_families(const std::vector<const Job*>& jobs, int ranks
     groups.push_back(std::move(group));
   }
   std::ranges::sort(groups, {}, [](const auto& group) { return group.front()->name; });
-  std::vector<Family> families;
+  std::vector<PackFamily> families;
   for (auto& group : groups) families.emplace_back(std::move(group), ranks, machine);
   return families;
 }

@@ -28,11 +28,11 @@ struct Run {
 };
 
 /// Jobs that can share a pack, in the order of their stages, and all runs of them.
-class Family {
+class PackFamily {
  public:
   /// A job that fits into the memory on no number up to `ranks` is planned on as many as it can
   /// use; see `too_large`.
-  Family(std::vector<const Job*> jobs, int ranks, const MachineOptions& machine);
+  PackFamily(std::vector<const Job*> jobs, int ranks, const MachineOptions& machine);
 
   std::size_t size() const { return jobs_.size(); }
   const std::vector<Run>& runs() const { return runs_; }
@@ -49,7 +49,7 @@ class Family {
 };
 
 /// In the order of their first jobs' names.
-std::vector<Family> make_families(const std::vector<const Job*>& jobs, int ranks,
-                                  const MachineOptions& machine);
+std::vector<PackFamily> make_families(const std::vector<const Job*>& jobs, int ranks,
+                                      const MachineOptions& machine);
 
 }  // namespace m2mkd

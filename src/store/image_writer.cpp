@@ -11,10 +11,16 @@ namespace {
 /// Images are handed to HDF5 in portions of about this many bytes.
 constexpr std::int64_t kPortion = 4 << 20;
 
+std::string leaf(const std::string& name) {
+  return name.substr(name.find('/') + 1);
+}
+
+}  // namespace
+
 /// Exact sums per channel of 8-bit values.
-class Moments {
+class PixelMoments {
  public:
-  explicit Moments(std::int64_t channels) : sum_(channels), squares_(channels) {}
+  explicit PixelMoments(std::int64_t channels) : sum_(channels), squares_(channels) {}
   void add(std::span<const std::byte> pixels) {
     for (std::size_t i = 0, channel = 0; i < pixels.size(); ++i) {
       const auto value = std::to_integer<std::uint64_t>(pixels[i]);
@@ -40,15 +46,9 @@ class Moments {
   double count_ = 0;
 };
 
-std::string leaf(const std::string& name) {
-  return name.substr(name.find('/') + 1);
-}
-
-}  // namespace
-
 struct ImageFileWriter::Impl {
   ImageFileInfo info;
-  Moments moments;
+  PixelMoments moments;
   Digest digest;
   std::vector<std::int32_t> labels;
   std::vector<std::uint64_t> bounds{0};  ///< of encoded images

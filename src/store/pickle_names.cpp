@@ -47,13 +47,13 @@ constexpr Known kKnown[] = {
     {"_codecs.encode", Makes::opaque},
 };
 
-struct Element {
+struct TorchElement {
   const char* name;  ///< torch.<name>Storage
   const char* dtype;
   at::ScalarType type;
 };
 
-constexpr Element kElements[] = {
+constexpr TorchElement kTorchElements[] = {
     {"Double", "float64", at::kDouble}, {"Float", "float32", at::kFloat},
     {"Half", "float16", at::kHalf},     {"BFloat16", "bfloat16", at::kBFloat16},
     {"Long", "int64", at::kLong},       {"Int", "int32", at::kInt},
@@ -73,8 +73,8 @@ const Known* find_known(const std::string& name) {
   return found == std::end(kKnown) ? nullptr : found;
 }
 
-const Element* find_element(const std::string& storage_name) {
-  for (const auto& element : kElements)
+const TorchElement* find_element(const std::string& storage_name) {
+  for (const auto& element : kTorchElements)
     if (storage_name == std::string("torch.") + element.name + "Storage") return &element;
   return nullptr;
 }
@@ -145,8 +145,9 @@ TorchValue* make_dict(const List& arguments, PickleValues& values) {
 
 TorchValue known_name(const std::string& name) {
   const auto wanted = modern(name);
-  const bool dtype = std::ranges::any_of(
-      kElements, [&](const Element& e) { return wanted == std::string("torch.") + e.dtype; });
+  const bool dtype = std::ranges::any_of(kTorchElements, [&](const TorchElement& e) {
+    return wanted == std::string("torch.") + e.dtype;
+  });
   if (!find_known(wanted) && !find_element(wanted) && !dtype)
     fail(
         "it names '{}', which is none of the classes that files of weights need [nothing of a file "

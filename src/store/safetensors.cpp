@@ -50,7 +50,7 @@ SafetensorsFile read_open(const InFile& file) {
   return contents;
 }
 
-void require_names(const NamedTensors& tensors) {
+void require_flat_names(const NamedTensors& tensors) {
   std::set<std::string> names;
   for (const auto& [name, tensor] : tensors) {
     require(name != "__metadata__" && names.insert(name).second,
@@ -62,7 +62,7 @@ void require_names(const NamedTensors& tensors) {
 }  // namespace
 
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& contents) {
-  require_names(contents.tensors);
+  require_flat_names(contents.tensors);
   // Large elements first, so that each tensor is aligned to its own element.
   auto tensors = contents.tensors;
   std::ranges::stable_sort(tensors, std::ranges::greater{},

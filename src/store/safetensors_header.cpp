@@ -12,46 +12,46 @@
 namespace m2mkd {
 namespace {
 
-using Json = nlohmann::json;
+using Header = nlohmann::json;
 
 constexpr const char* kMetadata = "__metadata__";
 
-struct Element {
+struct ExchangeElement {
   at::ScalarType type;
   const char* name;
 };
 
-constexpr Element kElements[] = {
+constexpr ExchangeElement kExchangeElements[] = {
     {at::kDouble, "F64"}, {at::kFloat, "F32"}, {at::kHalf, "F16"}, {at::kBFloat16, "BF16"},
     {at::kLong, "I64"},   {at::kInt, "I32"},   {at::kByte, "U8"},  {at::kBool, "BOOL"},
 };
 
 std::string known_elements() {
   std::string names;
-  for (const auto& element : kElements)
+  for (const auto& element : kExchangeElements)
     names += (names.empty() ? "" : ", ") + std::string(element.name);
   return names;
 }
 
 const char* element_name(const SafetensorsEntry& entry) {
-  for (const auto& element : kElements)
+  for (const auto& element : kExchangeElements)
     if (element.type == entry.type) return element.name;
   fail("tensor '{}': element type {} has no name in .safetensors; convert it first", entry.name,
        at::toString(entry.type));
 }
 
-at::ScalarType element_type(const std::string& name) {
-  for (const auto& element : kElements)
+at::ScalarType type_of_name(const std::string& name) {
+  for (const auto& element : kExchangeElements)
     if (name == element.name) return element.type;
   fail("element type '{}' is none of {}", name, known_elements());
 }
 
 /// Parses, refusing what JSON allows and the format does not: a name given twice (of which parsers
 /// keep one or the other), and deep nesting (which costs memory out of proportion).
-Json parse_json(const std::string& text) {
+Header parse_json(const std::string& text) {
   std::array<std::set<std::string>, 2> seen;  // keys of the header, keys of the present entry
-  const auto watch = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    using Event = Json::parse_event_t;
+  const auto watch = [&](int depth, Header::parse_event_t event, const Header& parsed) {
+    using Event = Header::parse_event_t;
     const bool opens = event == Event::object_start || event == Event::array_start;
     if (opens && depth > 2) fail("its header is nested more deeply than the format has it");
     if (event == Event::object_start && depth == 1) seen[1].clear();
@@ -63,13 +63,13 @@ Json parse_json(const std::string& text) {
     return true;
   };
   try {
-    return Json::parse(text, watch);
-  } catch (const Json::exception& problem) {
+    return Header::parse(text, watch);
+  } catch (const Header::exception& problem) {
     fail("its header is not JSON ({})", problem.what());
   }
 }
 
-std::vector<std::int64_t> counts(const Json& json, const char* what) {
+std::vector<std::int64_t> counts(const Header& json, const char* what) {
   if (!json.is_array()) fail("'{}' is not a list", what);
   std::vector<std::int64_t> numbers;
   for (const auto& item : json) {
@@ -87,11 +87,11 @@ std::int64_t byte_size(const std::vector<std::int64_t>& shape, at::ScalarType ty
   return bytes;
 }
 
-SafetensorsEntry parse_entry(const std::string& name, const Json& json, std::int64_t data_bytes) {
+SafetensorsEntry parse_entry(const std::string& name, const Header& json, std::int64_t data_bytes) {
   for (const auto* key : {"dtype", "shape", "data_offsets"})
     if (!json.is_object() || !json.contains(key)) fail("'{}' is missing", key);
   if (!json["dtype"].is_string()) fail("'dtype' is not a text");
-  SafetensorsEntry entry{name, element_type(json["dtype"].get<std::string>()),
+  SafetensorsEntry entry{name, type_of_name(json["dtype"].get<std::string>()),
                          counts(json["shape"], "shape"), 0, 0};
   const auto offsets = counts(json["data_offsets"], "data_offsets");
   if (offsets.size() != 2 || offsets[0] > offsets[1])
@@ -106,7 +106,7 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& json, std::int
   return entry;
 }
 
-std::map<std::string, std::string> parse_metadata(const Json& json) {
+std::map<std::string, std::string> parse_metadata(const Header& json) {
   std::map<std::string, std::string> metadata;
   if (!json.is_object()) fail("'{}' is not an object of texts", kMetadata);
   for (const auto& [key, value] : json.items()) {
@@ -143,7 +143,7 @@ std::string SafetensorsHeader::text() const {
   std::string text;
   try {
     text = json.dump();
-  } catch (const Json::exception& problem) {
+  } catch (const Header::exception& problem) {
     fail("a name or text is not UTF-8 ({})", problem.what());
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');

@@ -14,7 +14,7 @@
 namespace m2mkd::h5 {
 namespace {
 
-constexpr std::string_view kMagic = "m2mkdsum";
+constexpr std::string_view kSealMagic = "m2mkdsum";
 constexpr std::size_t kSealBytes = 24;
 
 struct Extent {
@@ -83,7 +83,7 @@ int descriptor_of(hid_t file) {
 }
 
 void seal(const std::filesystem::path& path) {
-  std::string text(kMagic);
+  std::string text(kSealMagic);
   std::uint64_t size = 0;
   {
     File file = open(path);
@@ -104,8 +104,8 @@ void check_seal(hid_t file) {
   if (size < kSealBytes) return;
   std::string text(kSealBytes, '\0');
   read_at(descriptor, text.data(), kSealBytes, size - kSealBytes);
-  if (text.rfind(kMagic, 0) != 0) return;
-  if (kMagic.data() + rest_digest(descriptor, size - kSealBytes, covered(file)) == text) return;
+  if (text.rfind(kSealMagic, 0) != 0) return;
+  if (kSealMagic.data() + rest_digest(descriptor, size - kSealBytes, covered(file)) == text) return;
   fail(
       "it is damaged: the checksum at its end does not match its attributes and structure; restore "
       "it "

@@ -12,7 +12,7 @@ namespace m2mkd {
 namespace {
 
 // 0x1950a86a20f9469cfc6c as a pickled integer.
-constexpr std::string_view kMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+constexpr std::string_view kLegacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
 /// Larger texts are refused; one of a hundred thousand tensors is smaller.
 constexpr std::int64_t kLongestPickle = 16 << 20;
@@ -134,7 +134,8 @@ std::unique_ptr<TorchContainer> open_torch_container(const std::filesystem::path
   std::string front(static_cast<std::size_t>(std::min<std::int64_t>(file->size(), 64)), '\0');
   file->read(0, front.data(), static_cast<std::int64_t>(front.size()));
   if (front.starts_with("PK\x03\x04")) return std::make_unique<Archive>(std::move(file));
-  if (front.find(kMagic) != std::string::npos) return std::make_unique<Stream>(std::move(file));
+  if (front.find(kLegacyMagic) != std::string::npos)
+    return std::make_unique<Stream>(std::move(file));
   fail("it is not a file of torch (neither the zip archive nor the form before torch 1.6)");
 }
 

@@ -8,7 +8,7 @@
 namespace m2mkd {
 namespace {
 
-std::string depths_complaint(const std::vector<std::int64_t>& depths) {
+std::string level_complaint(const std::vector<std::int64_t>& depths) {
   if (depths.empty()) return "needs one number of blocks per level";
   return std::ranges::min(depths) < 1 ? "every level needs at least one block" : "";
 }
@@ -68,7 +68,7 @@ Keys<NacOptions> NacOptions::keys() {
   k.add<std::vector<std::int64_t>>(
       "tokenizer_depths", &O::tokenizer_depths,
       "nac: ConvNeXt blocks per level of the tokenizer; each level after the first halves the grid",
-      depths_complaint);
+      level_complaint);
   k.add("modulation", &O::modulation, "nac: start of the gain by which codes scale inputs");
   k.add("layer_scale", &O::layer_scale, "nac: start of the residual branches' scale");
   k.add("pooling", &O::pooling, "nac: output latents weighted by gumbel-softmax, or softmax");

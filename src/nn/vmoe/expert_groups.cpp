@@ -11,7 +11,8 @@ at::Tensor expert_of_row(const at::Tensor& ends, std::int64_t rows) {
                           /*right=*/true);
 }
 
-ExpertRows forward(const at::Tensor& input, const ExpertWeights& weights, const Routing& routing) {
+ExpertRows grouped_forward(const at::Tensor& input, const ExpertWeights& weights,
+                           const Routing& routing) {
   const auto expert = expert_of_row(routing.ends, input.size(0));
   const auto product = [&](const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
     return at::_grouped_mm(x, w.transpose(1, 2), routing.ends).add_(b.index_select(0, expert));
@@ -21,9 +22,9 @@ ExpertRows forward(const at::Tensor& input, const ExpertWeights& weights, const 
   return {input, hidden, active, product(active, weights.w2, weights.b2)};
 }
 
-ExpertGradients backward(const at::Tensor& d_output, const ExpertRows& rows,
-                         const ExpertWeights& weights, const Routing& routing,
-                         const ExpertGradientsWanted& wanted) {
+ExpertGradients grouped_backward(const at::Tensor& d_output, const ExpertRows& rows,
+                                 const ExpertWeights& weights, const Routing& routing,
+                                 const ExpertGradientsWanted& wanted) {
   const auto& ends = routing.ends;
   const auto empty = at::diff(ends, 1, 0, at::zeros({1}, ends.options())).eq(0).view({-1, 1, 1});
   const auto member = expert_of_row(ends, d_output.size(0))
@@ -50,6 +51,6 @@ ExpertGradients backward(const at::Tensor& d_output, const ExpertRows& rows,
 
 }  // namespace
 
-const ExpertPasses kGroupedPasses{forward, backward};
+const ExpertPasses kGroupedPasses{grouped_forward, grouped_backward};
 
 }  // namespace m2mkd

@@ -18,7 +18,8 @@ void for_each_expert(const Routing& routing, F visit) {
   }
 }
 
-ExpertRows forward(const at::Tensor& input, const ExpertWeights& weights, const Routing& routing) {
+ExpertRows sliced_forward(const at::Tensor& input, const ExpertWeights& weights,
+                          const Routing& routing) {
   const auto count = input.size(0), hidden = weights.w1.size(1);
   const ExpertRows rows{input, at::empty({count, hidden}, input.options()),
                         at::empty({count, hidden}, input.options()), at::empty_like(input)};
@@ -45,9 +46,9 @@ void product_gradients(const at::Tensor& dw, const at::Tensor& db, std::int64_t 
   }
 }
 
-ExpertGradients backward(const at::Tensor& d_output, const ExpertRows& rows,
-                         const ExpertWeights& weights, const Routing& routing,
-                         const ExpertGradientsWanted& wanted) {
+ExpertGradients sliced_backward(const at::Tensor& d_output, const ExpertRows& rows,
+                                const ExpertWeights& weights, const Routing& routing,
+                                const ExpertGradientsWanted& wanted) {
   const auto like = [](bool want, const at::Tensor& tensor) {
     return want ? at::empty_like(tensor) : at::Tensor();
   };
@@ -75,6 +76,6 @@ ExpertGradients backward(const at::Tensor& d_output, const ExpertRows& rows,
 
 }  // namespace
 
-const ExpertPasses kSlicedPasses{forward, backward};
+const ExpertPasses kSlicedPasses{sliced_forward, sliced_backward};
 
 }  // namespace m2mkd
