@@ -2,6 +2,7 @@
 
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/plan/run.hpp>
+#include <m2mkd/plan/summary.hpp>
 
 #include "command.hpp"
 #include "parallel.hpp"
@@ -20,7 +21,12 @@ ExitCode run_command(const CommandLine& line) {
         on_root(session.world(), [&] { return read_config(files, line).text(); });
     const Config config = Config::from_text(text, files.front());
     if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
-    return run(config, session);
+    const RunResult result = run(config, session);
+    if (result.summary) {
+      std::fputs(comparison_table(*result.summary).c_str(), stdout);
+      std::fflush(stdout);
+    }
+    return result.code;
   });
 }
 

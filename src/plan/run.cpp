@@ -95,7 +95,7 @@ std::string stop_reason(const Communicator& world) {
 
 }  // namespace
 
-ExitCode run(const Config& config, const Session& session) {
+RunResult run(const Config& config, const Session& session) {
   const Communicator& world = session.world();
   const bool root = world.rank() == 0;
   const RunFolder folder{config.run.dir};
@@ -155,7 +155,7 @@ ExitCode run(const Config& config, const Session& session) {
         world, [&] { return std::to_string(static_cast<int>(stopped_code(list, folder))); });
     const std::string reason = stop_reason(world);
     if (root) log::warn("stopped on {}: checkpoints are saved; the same command continues", reason);
-    return static_cast<ExitCode>(std::stoi(code));
+    return RunResult{static_cast<ExitCode>(std::stoi(code)), {}};
   };
   if (work_left && !evaluate_given(list, folder, given, session, watchdog)) return stopped();
   for (std::size_t w = 0; w < waves.size(); ++w) {
@@ -186,15 +186,14 @@ ExitCode run(const Config& config, const Session& session) {
   }
   if (!retest_finished(list, config, folder, session, watchdog)) return stopped();
 
+  RunResult result;
   on_root(world, [&] {
-    const TableFile summary = summarise(list, folder, config);
-    write_table_file(folder.dir / "summary.h5", summary);
+    result.summary = summarise(list, folder, config);
+    write_table_file(folder.dir / "summary.h5", *result.summary);
     std::filesystem::remove(folder.dir / "status" / "stops.txt");
-    fmt::print("{}", comparison_table(summary));
-    std::fflush(stdout);
     return std::string();
   });
-  return ExitCode::finished;
+  return result;
 }
 
 }  // namespace m2mkd

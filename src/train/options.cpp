@@ -107,7 +107,8 @@ Keys<TrainOptions> TrainOptions::keys() {
   k.add("eval_epochs", &O::eval_epochs, "evaluate every so many epochs; 0: at the end only",
         at_least(0.0));
   k.add("checkpoint_seconds", &O::checkpoint_seconds,
-        "time between checkpoints; there is one at every epoch end too", at_least(0.0));
+        "time between checkpoints; one at an epoch's end too, unless the last is younger than 5 s",
+        at_least(0.0));
   k.add("keep_checkpoints", &O::keep_checkpoints,
         "keep a finished job's last checkpoint; run.extend needs it");
   k.add("log_steps", &O::log_steps, "write per-step columns to metrics/<job>.h5");
