@@ -8,7 +8,7 @@
 
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/comm/on_root.hpp>
-#include <m2mkd/plan/rank_memory.hpp>
+#include <m2mkd/run/rank_memory.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 
 namespace m2mkd {

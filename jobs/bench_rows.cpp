@@ -4,9 +4,9 @@
 
 #include <m2mkd/data/loader.hpp>
 #include <m2mkd/data/sampler.hpp>
-#include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/cost.hpp>
-#include <m2mkd/plan/gemm.hpp>
+#include <m2mkd/run/build.hpp>
+#include <m2mkd/run/gemm.hpp>
 
 namespace m2mkd {
 

@@ -6,8 +6,8 @@
 
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/check/check.hpp>
 #include <m2mkd/comm/on_root.hpp>
-#include <m2mkd/plan/check.hpp>
 #include <m2mkd/plan/recipe.hpp>
 
 #include "command.hpp"

@@ -1,7 +1,8 @@
 #include <algorithm>
 
+#include <m2mkd/convert/conversion.hpp>
+
 #include "command.hpp"
-#include "conversion.hpp"
 
 namespace m2mkd {
 

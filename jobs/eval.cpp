@@ -8,15 +8,15 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/comm/on_root.hpp>
+#include <m2mkd/convert/foreign_model.hpp>
 #include <m2mkd/data/provenance.hpp>
 #include <m2mkd/nn/weights.hpp>
-#include <m2mkd/plan/build.hpp>
 #include <m2mkd/plan/recipe.hpp>
+#include <m2mkd/run/build.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 #include <m2mkd/train/evaluator.hpp>
 
 #include "command.hpp"
-#include "foreign_model.hpp"
 #include "parallel.hpp"
 
 namespace m2mkd {

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/cell.hpp>
-#include <m2mkd/plan/summary.hpp>
+#include <m2mkd/report/comparison.hpp>
+#include <m2mkd/report/summary.hpp>
 
 #include "command.hpp"
-#include "comparison.hpp"
 #include "file_json.hpp"
 
 namespace m2mkd {

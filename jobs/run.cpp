@@ -1,8 +1,8 @@
 #include <cstdio>
 
 #include <m2mkd/comm/on_root.hpp>
-#include <m2mkd/plan/run.hpp>
-#include <m2mkd/plan/summary.hpp>
+#include <m2mkd/report/summary.hpp>
+#include <m2mkd/run/run.hpp>
 
 #include "command.hpp"
 #include "parallel.hpp"
@@ -21,12 +21,12 @@ ExitCode run_command(const CommandLine& line) {
         on_root(session.world(), [&] { return read_config(files, line).text(); });
     const Config config = Config::from_text(text, files.front());
     if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
-    const RunResult result = run(config, session);
-    if (result.summary) {
-      std::fputs(comparison_table(*result.summary).c_str(), stdout);
+    return run(config, session, [&](const JobList& list, const RunFolder& folder) {
+      const TableFile summary = summarise(list, folder, config);
+      write_table_file(folder.dir / "summary.h5", summary);
+      std::fputs(comparison_table(summary).c_str(), stdout);
       std::fflush(stdout);
-    }
-    return result.code;
+    });
   });
 }
 

@@ -7,10 +7,10 @@
 
 #include <m2mkd/base/cell.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/report/run_status.hpp>
 
 #include "command.hpp"
 #include "file_json.hpp"
-#include "run_status.hpp"
 
 namespace m2mkd {
 

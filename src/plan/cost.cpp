@@ -6,10 +6,9 @@
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/plan/cost.hpp>
+#include <m2mkd/plan/sharing.hpp>
 #include <m2mkd/train/schedule.hpp>
 #include <m2mkd/train/trainable.hpp>
-
-#include "sharing.hpp"
 
 namespace m2mkd {
 namespace {

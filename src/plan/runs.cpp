@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-#include "sharing.hpp"
+#include <m2mkd/plan/sharing.hpp>
 
 namespace m2mkd {
 namespace {

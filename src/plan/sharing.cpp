@@ -1,11 +1,10 @@
-#include "sharing.hpp"
-
 #include <algorithm>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <m2mkd/plan/cost.hpp>
+#include <m2mkd/plan/sharing.hpp>
 
 namespace m2mkd {
 namespace {

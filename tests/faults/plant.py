@@ -4,7 +4,7 @@
     tests/faults/plant.py TREE [--count N] [--seed S] [--only REGEX | --faults LIST] [--part K/N] [--log FILE] [--list] [--quick]
 
 TREE is a checkout of its own with a built preset `release`: its sources are changed and put back. Faults are drawn from src/{train,nn,
-data,comm,store,plan} in equal numbers, at most two per file: an operator, a bound, a sign or a constant is exchanged in a line that is no
+data,comm,store,plan,run,check,report} in equal numbers, at most two per file: an operator, a bound, a sign or a constant is exchanged in a line that is no
 message. Each goes through the unit tests of its room, then all unit tests, then MPI on two and three ranks, then short program tests; the
 first that fails (or hangs) has found it. One line per fault: what, where, by which test it was found. Exit 1 where
 fewer than 95 of 100 are found. Faults that change nothing (listed in equal.txt, each with its reason) are left out.
@@ -19,7 +19,8 @@ import subprocess
 import sys
 import time
 
-rooms = ["train", "nn", "data", "comm", "store", "plan"]
+rooms = ["train", "nn", "data", "comm", "store", "plan", "run", "check", "report"]
+houses = {"run": "plan", "check": "plan", "report": "plan"}  # whose unit tests they are in
 rules = [(" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (" == ", " != "), (" != ", " == "), (" && ", " || "),
          (" + 1", " + 2"), (" - 1", " - 0"), ("+= ", "-= "), (" * ", " / "), (" - ", " + "), (" + ", " - "), ("true", "false"),
          ("false", "true"), ("std::min", "std::max"), ("std::max", "std::min"), ("(!", "("), ("continue;", "break;")]
@@ -87,7 +88,7 @@ def run(command, tree, seconds, log):
 
 def judge(fault, tree, log, quick):
     """The test that finds the fault; "" where none does, None where it does not compile. `quick`: without program tests; None: by the unit tests alone."""
-    room = fault[0] or "comm"
+    room = houses.get(fault[0], fault[0]) or "comm"
     build = lambda *targets: run(["cmake", "--build", "build/release", "--target", *targets], tree, 1200, log) == 0
     unit = lambda name: run([f"build/release/bin/test_{name}", "--gtest_brief=1", "--gtest_fail_fast"], tree, 150, log) == 0
     if not build("test_" + room):

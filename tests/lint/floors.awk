@@ -1,6 +1,6 @@
 # The rules of floors.sh. Prints one line "file:line: what" per violation.
 BEGIN {
-  floors = "base 0 config 1 comm 2 store 2 data 3 nn 3 train 4 plan 5 jobs 6 data_prep 6"
+  floors = "base 0 config 1 comm 2 store 2 data 3 nn 3 train 4 plan 5 run 6 convert 6 check 7 report 7 jobs 8 data_prep 8"
   for (n = split(floors, f, " "); n > 0; n -= 2) floor[f[n - 1]] = f[n]
 }
 function say(what) { printf "%s:%d: %s\n", FILENAME, FNR, what }

@@ -27,6 +27,8 @@ plant() {
 plant src/base/planted.cpp '#include <m2mkd/config/keys.hpp>'
 plant src/store/planted.cpp '#include <m2mkd/comm/session.hpp>'
 plant src/nn/planted.cpp '#include "m2mkd/data/loader.hpp"'
+plant src/check/planted.cpp '#include <m2mkd/report/summary.hpp>'
+plant src/plan/planted.cpp '#include <m2mkd/run/build.hpp>'
 plant src/nn/cpu/planted.cpp '  #  include <m2mkd/train/trainer.hpp>'
 plant src/plan/planted.cpp '#include "../train/private.hpp"'
 plant include/m2mkd/train/planted.hpp '#pragma once\n// A comment.\n#include <mpi.h>'
@@ -44,7 +46,7 @@ plant include/m2mkd/nn/planted.hpp '#pragma once\nint x;'
 found=$(violations .)
 if [[ -n $found ]]; then
   echo "$found"
-  echo "floors: base < config < comm, store < data, nn < train < plan < jobs; see docs/contributing.md"
+  echo "floors: base < config < comm, store < data, nn < train < plan < run, convert < check, report < jobs; see docs/contributing.md"
   exit 1
 fi
 echo "floors: $(find include src jobs data_prep -name '*.[ch]pp' | wc -l) files keep the order"

@@ -6,7 +6,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include <m2mkd/plan/rank_memory.hpp>
+#include <m2mkd/run/rank_memory.hpp>
 
 #include "support/mpi_world.hpp"
 

@@ -3,7 +3,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
-#include <m2mkd/plan/build.hpp>
+#include <m2mkd/run/build.hpp>
 #include <m2mkd/store/safetensors.hpp>
 #include <m2mkd/store/torch_file.hpp>
 

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/plan/gates.hpp>
+#include <m2mkd/check/gates.hpp>
 
 #include "plan/small_config.hpp"
 #include "support/small_training.hpp"

@@ -1,11 +1,10 @@
 // Images that cannot be decoded are named before anything trains.
 
-#include "evaluation_images.hpp"
-
 #include <fstream>
 
+#include <m2mkd/check/gates.hpp>
 #include <m2mkd/comm/on_root.hpp>
-#include <m2mkd/plan/gates.hpp>
+#include <m2mkd/run/evaluation_images.hpp>
 
 #include "data/packed.hpp"
 #include "plan/check_run.hpp"

@@ -1,6 +1,6 @@
 // What is left of a run, by its files.
 
-#include <m2mkd/plan/remaining.hpp>
+#include <m2mkd/run/remaining.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 
 #include "plan/check_run.hpp"

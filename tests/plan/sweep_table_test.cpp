@@ -1,4 +1,4 @@
-#include <m2mkd/plan/summary.hpp>
+#include <m2mkd/report/summary.hpp>
 
 #include "plan/small_config.hpp"
 

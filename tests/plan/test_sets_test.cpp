@@ -2,11 +2,11 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/nn/weights.hpp>
-#include <m2mkd/plan/summary.hpp>
+#include <m2mkd/report/summary.hpp>
+#include <m2mkd/run/given.hpp>
+#include <m2mkd/run/retest.hpp>
 
-#include "given.hpp"
 #include "plan/check_run.hpp"
-#include "retest.hpp"
 
 namespace m2mkd {
 namespace {

@@ -1,11 +1,11 @@
 // Who stands still is named; who waits, or was suspended, is not.
 
-#include "watchdog.hpp"
-
 #include <future>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <m2mkd/run/watchdog.hpp>
 
 namespace m2mkd {
 namespace {

@@ -1,0 +1,12 @@
+#pragma once
+// The compact table of a run with several priors or seeds.
+
+#include <m2mkd/report/summary.hpp>
+
+namespace m2mkd {
+
+/// Methods by priors, `acc1` and `acc1_assembled`, mean and standard deviation over the seeds;
+/// empty for a run with neither.
+std::string sweep_table(const TableFile& summary);
+
+}  // namespace m2mkd

@@ -1,0 +1,283 @@
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <m2mkd/base/error.hpp>
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/data/provenance.hpp>
+#include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/weights.hpp>
+#include <m2mkd/run/build.hpp>
+#include <m2mkd/run/prior_files.hpp>
+
+namespace m2mkd {
+
+namespace {
+
+std::string stage_prefix(int stage) {
+  return "stages/" + std::to_string(stage) + "/";
+}
+
+bool is_weight(const std::string& name) {
+  return name.starts_with("stages/") || name.starts_with("shared/");
+}
+
+// Random tensors that never train, which published files do not hold (reference/nac §3.2).
+std::function<bool(const std::string&)> buffers_of(const Chain& chain) {
+  std::set<std::string> names;
+  for (const auto& buffer : buffers(chain)) names.insert(buffer.name);
+  return [names](const std::string& name) { return names.contains(name); };
+}
+
+std::string lines(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += name + "\n";
+  return text;
+}
+
+}  // namespace
+
+Chain empty_chain(const std::string& role, int stages) {
+  return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
+}
+
+at::ScalarType element_type(const Job& job) {
+  return job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
+}
+
+StagedFile read_stages(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
+                       int only_stage) {
+  if (path.extension() == ".h5") {  // of a module file only what is wanted is read
+    TensorFile file = read_tensor_file(path, [&](const std::string& name) {
+      return only_stage < 0
+                 ? is_weight(name)
+                 : name.starts_with(stage_prefix(only_stage)) || name.starts_with("shared/");
+    });
+    return {std::move(file.tensors), text_attribute(file.attributes, "digest")};
+  }
+  const WeightFile file = read_weights(path);
+  StagedFile out{{}, file.digest};
+  for (const auto& [name, tensor] : cut_into_stages(file, depths, {}, path.string()))
+    if (only_stage < 0 || name.stage == only_stage || name.stage < 0)
+      out.tensors.emplace_back(name.text('/'), tensor);
+  return out;
+}
+
+std::string digest_key(const Source& source) {
+  return source.job.empty() ? source.file.string() : source.job;
+}
+
+std::vector<Source> sources(const Job& job) {
+  std::vector<Source> all;
+  const auto add = [&](const Source& source) {
+    if (source.defined()) all.push_back(source);
+  };
+  add(job.meta_weights);
+  for (const auto& part : job.parts) add(part);
+  add(job.start);
+  for (const auto& teacher : job.teachers) {
+    add(teacher.weights);
+    add(teacher.meta_weights);
+  }
+  return all;
+}
+
+std::string full_identity(const Job& job, const Digests& digests) {
+  std::map<std::string, std::string> parents;
+  for (const auto& source : sources(job)) {
+    const auto key = digest_key(source);
+    const auto it = digests.find(key);
+    parents[key] = it == digests.end() ? "unknown" : it->second;
+  }
+  std::string text = job.identity();
+  for (const auto& [key, digest] : parents) text += "digest." + key + " = " + digest + "\n";
+  return text;
+}
+
+Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Device device,
+                 Weights weights)
+    : folder_(std::move(folder)),
+      digests_(std::move(digests)),
+      group_(std::move(group)),
+      device_(device),
+      weights_(weights) {}
+
+at::TensorOptions Builder::tensor(const Job& job) const {
+  return at::dtype(element_type(job)).device(device_);
+}
+
+// Does this source's file give the weights?
+bool Builder::reads(const Source& source) const {
+  return weights_ == Weights::files ||
+         (weights_ == Weights::known && digests_.contains(digest_key(source)));
+}
+
+// A file that another rank published a moment ago may be hidden by a stale cache of the shared file
+// system: a few retries.
+NamedTensors Builder::read(const Source& source, const std::vector<std::int64_t>& depths,
+                           int only_stage) const {
+  const auto path = folder_.file(source);
+  const auto expected = digests_.find(digest_key(source));
+  for (int attempt = 0;; ++attempt) {
+    try {
+      StagedFile file = read_stages(path, depths, only_stage);
+      if (expected != digests_.end() && file.digest != expected->second)
+        fail(
+            "{} has digest {} where {} was announced [the file was changed, or the file system "
+            "shows an old one]",
+            path.string(), file.digest, expected->second);
+      if (file.tensors.empty())
+        fail("{} holds no tensor of stage {} [was it made by another configuration?]",
+             path.string(), only_stage);
+      if (const auto bad = first_not_finite(file.tensors); !bad.empty())
+        fail("{}: {}: nothing can start from it", path.string(), bad);
+      return std::move(file.tensors);
+    } catch (const Error&) {
+      if (attempt == 4 || source.job.empty()) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(200 << attempt));
+    }
+  }
+}
+
+void Builder::broadcast(const Chain& chain) const {
+  const c10::NoGradGuard no_grad;
+  for (const auto& list : {parameters(chain), buffers(chain)})
+    for (const auto& entry : list) group_.broadcast(entry.tensor.detach());
+}
+
+void Builder::load_into(const Chain& chain, const Source& source, const ModelOptions& model,
+                        int only_stage, const std::string& what) {
+  if (group_.rank() == 0)
+    load(chain, read(source, model.depths, only_stage),
+         folder_.file(source).string() + " (" + what + ")");
+  broadcast(chain);
+}
+
+// A frozen network, or one stage of it; loaded once per pack, so that its stages are the same
+// objects for all jobs.
+Chain Builder::frozen(const std::string& role, const ModelOptions& model, const Job& job,
+                      const Source& source, int only_stage) {
+  const std::string key = fmt::format("{} {} {}", role, digest_key(source), only_stage);
+  if (const auto it = frozen_.find(key); it != frozen_.end()) return it->second;
+  const Chain chain = make_chain(model, job.image_shape(), {model, job.image_shape()}, role,
+                                 tensor(job), only_stage);
+  if (reads(source))
+    load_into(chain, source, model, only_stage, role);
+  else
+    initialise(chain, job.seed);
+  return frozen_[key] = chain;
+}
+
+// The network that the job trains, without values: all stages, or the one that is spliced.
+Chain Builder::bare(const Job& job) const {
+  const std::string role(enum_name(job.role));
+  if (!job.spliced())
+    return make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()}, role,
+                      tensor(job));
+  Chain chain = empty_chain(role, job.model.stages());
+  chain.stages[static_cast<std::size_t>(job.stage)] =
+      make_distill_form(job.model, job.image_shape(), job.stage, job.around(), tensor(job));
+  return chain;
+}
+
+// The chain that is trained and evaluated: the network itself, or its stage inside the meta.
+Chain Builder::surrounded(const Job& job, const Chain& own) {
+  if (!job.spliced()) return own;
+  return splice(frozen("meta", job.meta, job, job.meta_weights, -1), job.stage,
+                own.stages[static_cast<std::size_t>(job.stage)]);
+}
+
+Chain Builder::published(const Job& job, const std::filesystem::path& file) {
+  const Chain own = bare(job);
+  load_into(own, {"", file}, job.model, job.stage, job.name);
+  return surrounded(job, own);
+}
+
+// Fresh, then given weights, then assembled from its stages' files or from the dense network's.
+Chain Builder::trained(const Job& job, Attributes& provenance) {
+  const Chain chain = bare(job);
+  initialise(chain, job.seed);
+  if (has_prior(job) && weights_ != Weights::random) start_signatures(chain, job, folder_, group_);
+  if (!job.start.file.empty() && reads(job.start)) {
+    if (group_.rank() == 0)
+      load(chain, read(job.start, job.model.depths, job.stage),
+           folder_.file(job.start).string() + " (" + chain.role + " start weights)", {},
+           buffers_of(chain));
+    broadcast(chain);
+  }
+  if (!job.assembled() ||
+      !std::ranges::all_of(job.parts, [&](const auto& s) { return reads(s); }) ||
+      (job.upcycled() && !reads(job.start)))
+    return chain;
+  if (group_.rank() == 0) {
+    NamedTensors all;
+    const auto& depths = job.model.depths;
+    for (std::size_t i = 0; i < job.parts.size(); ++i)
+      for (auto& tensor : read(job.parts[i], depths, static_cast<int>(i)))
+        all.push_back(std::move(tensor));
+    const LoadReport report =
+        job.upcycled()
+            ? load(chain, job.model.model->upcycle(read(job.start, depths, -1), job.model),
+                   job.start.job, {},
+                   [&](const auto& name) { return job.model.model->fresh_in_upcycling(name); })
+            : load(chain, all, job.name + "'s stage files",
+                   assembly_map(job.model, job.parts_shape, job.image_shape()),
+                   fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
+    log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
+              job.name, std::max<std::size_t>(job.parts.size(), 1), report.copied.size(),
+              report.renamed.size(), report.discarded.size(), report.fresh.size());
+    for (const auto& name : report.discarded) log::debug("{}: discarded {}", job.name, name);
+    provenance["load.copied"] = lines(report.copied);
+    provenance["load.renamed"] = lines(report.renamed);
+    provenance["load.discarded"] = lines(report.discarded);
+    provenance["load.fresh"] = lines(report.fresh);
+  }
+  broadcast(chain);
+  return chain;
+}
+
+Task Builder::task(const Job& job, Attributes provenance) {
+  Task task;
+  task.name = job.name;
+  task.phase = std::string(enum_name(job.phase));
+  task.options = job.train;
+  task.data = job.data;
+  task.seed = job.seed;
+  task.flops_per_image = job.cost.train.executed;
+  task.chain = surrounded(job, trained(job, provenance));
+  for (int i = 0; i < task.chain.size(); ++i)
+    if (!job.spliced() || i == job.stage) task.trained.push_back(i);
+  for (const auto& teacher : job.teachers) {
+    if (teacher.whole) {
+      task.teachers.push_back(frozen(teacher.name, teacher.model, job, teacher.weights, -1));
+      continue;
+    }
+    const Chain around = frozen("meta", teacher.meta, job, teacher.meta_weights, -1);
+    const Chain stage = frozen(teacher.name, teacher.model, job, teacher.weights, job.stage);
+    task.teachers.push_back(
+        splice(around, job.stage, stage.stages[static_cast<std::size_t>(job.stage)]));
+  }
+  task.evaluate_start = job.assembled();
+  task.evaluate_teachers = job.spliced() && !job.teachers.empty();
+  task.module_file = folder_.module(job.name);
+  task.checkpoints = folder_.checkpoints(job.name);
+  task.metrics_file = folder_.metrics(job.name);
+  task.status_file = folder_.status(job.name);
+  provenance["job"] = job.name;
+  provenance["phase"] = task.phase;
+  provenance["network"] = std::string(enum_name(job.role));
+  provenance["stage"] = static_cast<std::int64_t>(job.stage);
+  provenance["method"] = job.context;
+  provenance.merge(data_attributes(job.shape, job.data));
+  provenance["seed"] = static_cast<std::int64_t>(job.seed);
+  provenance["identity"] = full_identity(job, digests_);
+  provenance["parameters"] = parameter_count(task.chain);
+  task.provenance = std::move(provenance);
+  return task;
+}
+
+}  // namespace m2mkd
