@@ -1,6 +1,7 @@
 // What families have in common unless they say otherwise.
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -12,8 +13,20 @@
 namespace m2mkd {
 namespace {
 
-bool has_key(const Keys<ModelOptions>& keys, const std::string& name) {
-  return std::ranges::any_of(keys.keys(), [&](const auto& key) { return key.name == name; });
+std::set<std::string> names_of(const Keys<ModelOptions>& keys) {
+  std::set<std::string> names;
+  for (const auto& key : keys.keys()) names.insert(key.name);
+  return names;
+}
+
+// Asked for every key of every job, so not made anew each time.
+const std::set<std::string>& own_names(const Family& family) {
+  static const auto all = [] {
+    std::map<const Family*, std::set<std::string>> names;
+    for (const auto* known : families()) names[known] = names_of(known->keys());
+    return names;
+  }();
+  return all.at(&family);
 }
 
 bool is_part(const std::string& name, const std::string& part) {
@@ -56,7 +69,8 @@ const Family& recognise(const StagedTensors& tensors) {
 }
 
 bool Family::depends_on(const std::string& key, bool) const {
-  return has_key(ModelOptions::common_keys(), key) || has_key(keys(), key);
+  static const auto common = names_of(ModelOptions::common_keys());
+  return common.contains(key) || own_names(*this).contains(key);
 }
 
 bool Family::leaves_no_trace(const std::string& key) const {

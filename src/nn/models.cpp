@@ -116,9 +116,11 @@ Outside::Outside(const ModelOptions& options, const ImageShape& shape) {
 
 Surrounding Outside::around(int stage, bool resample) const {
   if (cuts_.empty()) return {everywhere_, 0, resample};
-  const auto i = static_cast<std::size_t>(stage);
-  require(i + 1 < cuts_.size(), "Outside::around: the chain has no stage of this index");
-  return {cuts_[i], cuts_[i + 1], resample};
+  const auto at = [&](int cut) {
+    const auto i = static_cast<std::size_t>(cut);
+    return i < cuts_.size() ? cuts_[i] : Boundary{};
+  };
+  return {at(stage), at(stage + 1), resample};
 }
 
 std::int64_t stitch_width(StitchRule rule, std::int64_t own, std::int64_t outer) {

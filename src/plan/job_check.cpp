@@ -35,6 +35,7 @@ template <class Differ>
 std::optional<std::pair<Boundary, Boundary>> different(const ModelOptions& a, const ModelOptions& b,
                                                        const ImageShape& shape,
                                                        const Differ& differ) {
+  if (shape.size < 1) return std::nullopt;  // without images there is another problem already
   for (int cut = 1; cut < std::min(a.stages(), b.stages()); ++cut) {
     const auto of_a = boundary(a, shape, cut), of_b = boundary(b, shape, cut);
     if (differ(of_a, of_b)) return std::pair{of_a, of_b};

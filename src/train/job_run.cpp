@@ -11,7 +11,6 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/train/objective.hpp>
 #include <m2mkd/train/schedule.hpp>
-#include <m2mkd/train/trainable.hpp>
 
 #include "autocast.hpp"
 
@@ -25,59 +24,12 @@ std::vector<at::Tensor> tensors_of(const std::vector<Parameter>& parameters) {
   return tensors;
 }
 
-// Exactly the trainable parameters of the trained stages get gradients: frozen ones only pass them
-// on.
-std::vector<Parameter> make_trainable(const Task& task) {
-  for (const auto& stage : task.chain.stages) set_trainable(*stage, false);
-  if (task.chain.shared) set_trainable(*task.chain.shared, false);
-  for (const auto& teacher : task.teachers)
-    for (const auto& stage : teacher.stages)
-      if (std::ranges::count(task.chain.stages, stage) == 0) set_trainable(*stage, false);
-  auto list = trainable_parameters(trained_part(task), task.options.trainable);
-  require(!list.empty(), "a job trains at least one parameter");
-  for (auto& parameter : list) parameter.tensor.requires_grad_(true);
-  return list;
-}
-
-// What all stages use trains: then no stage is frozen.
-bool shared_trains(const Task& task) {
-  return task.chain.shared &&
-         trainable_count({"", {}, task.chain.shared}, task.options.trainable) > 0;
-}
-
-std::vector<int> active_stages(const Task& task) {
-  std::vector<int> active;
-  for (const int i : task.trained) {
-    Chain one{"", std::vector<StagePtr>(task.chain.stages.size()), nullptr};
-    const auto at = static_cast<std::size_t>(i);
-    one.stages[at] = task.chain.stages[at];
-    if (shared_trains(task) || trainable_count(one, task.options.trainable) > 0)
-      active.push_back(i);
-  }
-  return active;
-}
-
 std::int64_t stop_at(const TrainOptions& options, std::int64_t steps_per_epoch) {
   const std::int64_t all = total_steps(options.schedule, steps_per_epoch);
   return options.max_steps > 0 ? std::min(all, options.max_steps) : all;
 }
 
 }  // namespace
-
-Chain trained_part(const Task& task) {
-  Chain part = task.chain;
-  for (std::size_t i = 0; i < part.stages.size(); ++i)
-    if (std::ranges::count(task.trained, static_cast<int>(i)) == 0) part.stages[i] = nullptr;
-  return part;
-}
-
-Chain active_part(const Task& task) {
-  Chain part = trained_part(task);
-  const auto active = active_stages(task);
-  for (std::size_t i = 0; i < part.stages.size(); ++i)
-    if (std::ranges::count(active, static_cast<int>(i)) == 0) part.stages[i] = nullptr;
-  return part;
-}
 
 JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch,
                std::int64_t samples_per_step)

@@ -14,14 +14,9 @@
 #include <m2mkd/train/trainer.hpp>
 
 #include "progress.hpp"
+#include "task_parts.hpp"
 
 namespace m2mkd {
-
-/// The trained stages of a task as a chain whose other stages are null: what is saved and
-/// published.
-Chain trained_part(const Task& task);
-/// Of those, the stages of which a parameter trains: the others are as they were made or loaded.
-Chain active_part(const Task& task);
 
 class JobRun {
  public:

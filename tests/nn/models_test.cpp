@@ -203,5 +203,22 @@ TEST(AssemblyMap, DiscardsStitchesUnlessTheyAreKept) {
   EXPECT_EQ(assembly_map(o, kImageNet, kImageNet)(stitch), stitch);
 }
 
+// The meta of a network that is trained whole may have any number of stages.
+TEST(Outside, EndsWhereItsChainEnds) {
+  const Outside meta(deit(32, 2, {1, 1}), kImageNet);
+  EXPECT_EQ(meta.around(0).in.width, 0);
+  EXPECT_EQ(meta.around(0).out.width, 32);
+  EXPECT_EQ(meta.around(1).in.tokens, 197);
+  EXPECT_EQ(meta.around(1).out.width, 0);
+  EXPECT_EQ(meta.around(5).in.width, 0);
+  auto student = vmoe_base();
+  const auto plain = parameter_count(on_meta(student));
+  for (const bool keep : {false, true}) {
+    student.keep_stitches = keep;
+    const Chain chain = make_chain(student, kImageNet, meta, "s", at::TensorOptions(at::kMeta));
+    EXPECT_EQ(parameter_count(chain) > plain, keep);
+  }
+}
+
 }  // namespace
 }  // namespace m2mkd

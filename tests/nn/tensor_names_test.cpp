@@ -83,6 +83,10 @@ TEST(TensorNames, OfAStudentModuleDoNotTellItsStage) {
     EXPECT_EQ(nac->block_of(name), 0);
     EXPECT_THROW(nac->staged_name(name, {1, 1, 1}), Error) << name;
   }
+  EXPECT_TRUE(nac->tells_stage("latent_graphs.0.read_in.ffn.layernorm.bias"));
+  EXPECT_TRUE(nac->tells_stage("stages.2.latent_graphs.0.read_in.ffn.layernorm.bias"));
+  EXPECT_TRUE(nac->tells_stage("stages.2.ffn.layernorm.bias"));
+  EXPECT_FALSE(nac->tells_stage("ffn.layernorm.bias"));
   for (const auto* name : {"blocks.0.pre_stitch.ln.weight", "head.weight", "norm.bias", "codes"})
     EXPECT_EQ(nac_part(name), NacPart::none) << name;
 }

@@ -146,5 +146,11 @@ TEST(Trainable, WithoutAParameterIsAMistake) {
   EXPECT_NO_THROW(small_jobs({{"final.trainable", "all !pos_embed"}}));
 }
 
+// The meta is no part of what is trained whole from a fresh start.
+TEST(Jobs, OfWholeNetworksDoNotMindTheMetasStages) {
+  const Changes more{{"run.methods", "e2e"}, {"student.depths", "1 1 1 1 1"}};
+  EXPECT_EQ(small_jobs(more).find("final.e2e").cost.chain.stages.size(), 5U);
+}
+
 }  // namespace
 }  // namespace m2mkd

@@ -10,7 +10,7 @@
 
 namespace m2mkd {
 
-/// Exit codes of `m2mkd`, part of the interface (README, "Exit codes").
+/// Exit codes of `m2mkd`, part of the interface (README has the table).
 enum class ExitCode : int {
   finished = 0,
   failed = 1,

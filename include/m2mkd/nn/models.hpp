@@ -122,7 +122,8 @@ class Outside {
  public:
   Outside(std::int64_t width) : everywhere_(width) {}
   Outside(const ModelOptions& options, const ImageShape& shape);
-  /// Around the stage of this index. Beyond the ends of the network lies nothing: width 0.
+  /// Around the stage of this index. Beyond the ends of the chain, which may have fewer stages,
+  /// lies nothing: width 0.
   Surrounding around(int stage, bool resample = false) const;
 
  private:

@@ -6,10 +6,9 @@
 #include <m2mkd/plan/recipe.hpp>
 #include <m2mkd/run/build.hpp>
 #include <m2mkd/run/networks.hpp>
+#include <m2mkd/run/watchdog.hpp>
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/train/evaluator.hpp>
-
-#include "watchdog.hpp"
 
 namespace m2mkd {
 

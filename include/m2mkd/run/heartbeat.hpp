@@ -6,8 +6,7 @@
 
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/communicator.hpp>
-
-#include "watchdog.hpp"
+#include <m2mkd/run/watchdog.hpp>
 
 namespace m2mkd {
 

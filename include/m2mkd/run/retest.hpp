@@ -5,8 +5,7 @@
 #include <m2mkd/comm/session.hpp>
 #include <m2mkd/plan/recipe.hpp>
 #include <m2mkd/run/build.hpp>
-
-#include "watchdog.hpp"
+#include <m2mkd/run/watchdog.hpp>
 
 namespace m2mkd {
 

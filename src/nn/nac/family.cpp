@@ -103,7 +103,7 @@ class NacFamily : public Family {
     return nac_part(key) == NacPart::none ? std::nullopt : std::optional<std::int64_t>(0);
   }
   bool tells_stage(const std::string& key) const override {
-    return nac_part(key) == NacPart::network;
+    return parse_staged(key) || nac_part(key) == NacPart::network;
   }
   std::vector<std::int64_t> told_depths(const std::vector<std::string>& names) const override {
     return nac_depths(names);
