@@ -11,6 +11,7 @@
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/image_file.hpp>
+#include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
 
@@ -81,6 +82,10 @@ void describe_tensors(const std::filesystem::path& path, bool verify, const Attr
     bytes += tensor.bytes;
   }
   json["tensors"] = std::move(list);
+  if (const auto tables = read_table_file(path).groups; !tables.empty()) {
+    json["groups"] = Json::array();
+    for (const auto& table : tables) json["groups"].push_back(group_json(table));
+  }
   json["total"] = {{"tensors", tensors.size()}, {"parameters", parameters}, {"bytes", bytes}};
   if (verify) json["damages"] = verify_tensor_file(path);
 }

@@ -77,10 +77,30 @@ std::string tensor_lines(const Json& json) {
                             total["bytes"].get<double>() * 1e-6);
 }
 
+// "  test          acc1           83.61 ±0.37  of 10000"
+std::string result_lines(const Json& columns, bool job) {
+  std::string text;
+  for (std::size_t i = 0; i < columns["metric"].size(); ++i)
+    text += fmt::format("  {}{:<16} {:<24} {:>12} {:<8} of {} images\n",
+                        job ? fmt::format("{:<24} ", columns["job"][i].get<std::string>()) : "",
+                        columns["evaluation"][i].get<std::string>(),
+                        columns["metric"][i].get<std::string>(), value_text(columns["value"][i]),
+                        columns["standard_error"][i].is_null() ||
+                                std::isnan(columns["standard_error"][i].get<double>())
+                            ? ""
+                            : fmt::format("±{:.2f}", columns["standard_error"][i].get<double>()),
+                        columns["count"][i].dump());
+  return text;
+}
+
 std::string group_lines(const Json& json) {
   std::string text;
   for (const auto& group : json["groups"]) {
     const auto& columns = group["columns"];
+    if (group["path"] == "results") {
+      text += "\n/results\n" + result_lines(columns, json["kind"] == "summary");
+      continue;
+    }
     text += fmt::format("\n/{}", group["path"].get<std::string>());
     if (!columns.empty()) text += fmt::format("  rows: {}, the last:", columns.begin()->size());
     text += "\n";

@@ -73,6 +73,7 @@ nlohmann::json plan_json(const JobList& list, const std::vector<Wave>& waves, in
   json["disk_bytes"] = disk;
   for (const auto& [method, jobs] : list.needs)
     json["methods"][method] = {{"jobs", jobs},
+                               {"leaves", list.leaves.at(method)},
                                {"flops", method_flops(list, method, false)},
                                {"flops_all", method_flops(list, method, true)}};
   return json;

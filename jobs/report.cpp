@@ -49,7 +49,10 @@ std::string comparison_text(const std::vector<RunSummary>& runs, const Compariso
   std::string text = fmt::format("\n{:<{}}{:>4}{:>9} {:>6}{:>11}{:>9}{:>20}{:>8}{:>7}{:>7}\n",
                                  "method", width, "n", "acc1 %", "±sd", "assembled", "diff",
                                  "95 % interval", "time", "FLOPs", "all");
+  std::string evaluation = "test";
   for (const auto& m : comparison.methods) {
+    if (evaluation != m.evaluation) text += "\non " + m.evaluation + "\n";
+    evaluation = m.evaluation;
     const bool first = m.name == m.to;
     const double half = half_width(m.difference);
     const std::string interval =
@@ -78,7 +81,7 @@ Json run_json(const RunSummary& run) {
             {"attributes", attributes_json(run.table.attributes)},
             {"methods", Json::object()}};
   for (const auto& row : method_rows(run.table))
-    json["methods"][row.name] = attributes_json(*row.attributes);
+    if (row.first) json["methods"][row.name] = attributes_json(*row.attributes);
   for (const auto& group : run.table.groups)
     if (!group.columns.empty()) json[group.path] = group_json(group)["columns"];
   return json;
@@ -88,6 +91,7 @@ Json comparison_json(const std::vector<RunSummary>& runs, const Comparison& comp
   Json json{{"runs", Json::array()},
             {"repetitions", Json::array()},
             {"methods", Json::object()},
+            {"evaluations", Json::object()},
             {"warnings", comparison.warnings}};
   for (const auto& run : runs) json["runs"].push_back(run_json(run));
   for (const auto& [run, seed] : comparison.repetitions) {
@@ -103,7 +107,8 @@ Json comparison_json(const std::vector<RunSummary>& runs, const Comparison& comp
     difference["high"] = m.difference.mean + half;
     Json acc1 = mean_json(m.acc1);
     acc1["values"] = m.acc1s;
-    auto& method = json["methods"][m.name];
+    auto& method = m.evaluation == "test" ? json["methods"][m.name]
+                                          : json["evaluations"][m.evaluation][m.name];
     method = {{"method", m.method},
               {"acc1", acc1},
               {"acc1_assembled", mean_json(m.assembled)},

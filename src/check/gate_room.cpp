@@ -65,11 +65,10 @@ std::string empty_classes(const Dataset& dataset) {
       empty, counts.size(), dataset.file().info().classes[static_cast<std::size_t>(first)]);
 }
 
-Finding check_split(const DataOptions& data, Split split, bool all_images) {
-  const auto& path = split == Split::test ? data.test : data.train;
+Finding check_images(const fs::path& path, const std::function<Dataset()>& open, bool all_images) {
   Finding finding{"data", path.string(), {}, {}};
   try {
-    const Dataset dataset(data, split);
+    const Dataset dataset = open();
     std::string looked;
     const std::string damaged = damage(dataset.file(), path, all_images, looked);
     const std::string empty = empty_classes(dataset);
@@ -96,14 +95,19 @@ fs::path existing(fs::path folder) {
 Findings check_data(const JobList& list, bool all_images) {
   Findings findings;
   std::set<std::string> seen;
-  for (const auto& job : list.jobs)
-    for (const Split split : {Split::train, Split::test}) {
-      const std::string key = split == Split::test
-                                  ? job.data.test.string()
-                                  : fmt::format("{} {} {}", job.data.train.string(),
-                                                job.data.validation_images, job.data.train_images);
-      if (seen.insert(key).second) findings.push_back(check_split(job.data, split, all_images));
-    }
+  for (const auto& job : list.jobs) {
+    const auto& data = job.data;
+    const auto key =
+        fmt::format("{} {} {}", data.train.string(), data.validation_images, data.train_images);
+    if (seen.insert(key).second)
+      findings.push_back(check_images(
+          data.train, [&] { return Dataset(data, Split::train); }, all_images));
+    for (const auto& evaluation : job.evaluations)
+      if (const auto& path = evaluation.data.test;
+          evaluation.split == Split::test && seen.insert(path.string()).second)
+        findings.push_back(check_images(
+            path, [&] { return evaluation.open(); }, all_images));
+  }
   for (const auto& note : data_notes(list))
     findings.push_back({"data", list.jobs.front().data.test.string(), Verdict::warning, note});
   return findings;

@@ -11,6 +11,7 @@
 #include <m2mkd/run/retest.hpp>
 #include <m2mkd/train/evaluator.hpp>
 #include <m2mkd/train/overfit.hpp>
+#include <m2mkd/train/results.hpp>
 
 #include "too_large.hpp"
 
@@ -113,14 +114,15 @@ Chain start_of(const Job& job, const RunFolder& folder) {
 // start where it was assembled from files that are there.
 Finding check_record(const Job& job, const RunFolder& folder, const Digests& usable) {
   const auto path = folder.module(job.name);
-  const Attributes attributes = read_attributes(path);
-  if (const auto difference = test_difference(job, attributes); !difference.empty())
+  const TableFile module = read_table_file(path);
+  const Results results = read_results(module);
+  if (const auto difference = test_difference(job, module); !difference.empty())
     return {"recorded", job.name, Verdict::skipped,
             "it was tested " + difference + ": the run tests it again"};
   const Dataset test(job.data, Split::test);
   std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
   std::vector<std::string> names{"loss"};
-  if (!job.parts.empty() && attributes.contains("start_loss") &&
+  if (!job.parts.empty() && results.find("test", "start_loss") != nullptr &&
       std::ranges::all_of(job.parts, [&](const auto& s) { return usable.contains(s.job); })) {
     chains.push_back(start_of(job, folder));
     names.emplace_back("start_loss");
@@ -138,7 +140,7 @@ Finding check_record(const Job& job, const RunFolder& folder, const Digests& usa
   const double tolerance = job.train.precision == Precision::bf16 ? 2e-2 : 1e-3;
   Finding finding{"recorded", job.name, Verdict::ok, ""};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const double recorded = number_attribute(attributes, names[i]), loss = (*found)[i].loss;
+    const double recorded = results.value("test", names[i]), loss = (*found)[i].loss;
     finding.text +=
         fmt::format("{}{} {:.4f}, recorded {:.4f}", i > 0 ? "; " : "", names[i], loss, recorded);
     // Written so that a loss that is not finite is no match.
@@ -180,7 +182,11 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
   std::vector<const Job*> jobs;
   for (const auto& job : list.jobs)
     if (usable.contains(job.name)) jobs.push_back(&job);
-  std::ranges::stable_partition(jobs, [](const Job* job) { return job->phase == Phase::final; });
+  std::ranges::stable_partition(jobs, [&](const Job* job) {
+    return std::ranges::any_of(list.leaves, [&](const auto& method) {
+      return std::ranges::count(method.second, job->name) > 0;
+    });
+  });
   const Stopwatch watch;
   double rate = 0;  // seconds per FLOP, as the last evaluation had it
   for (const Job* job : jobs) {

@@ -57,7 +57,8 @@ std::vector<std::string> Schema::unknown(const Settings& settings, const Qualifi
                                          const std::vector<std::string>& free_sections) const {
   std::vector<std::string> keys;  // every key that may be written, in full
   for (const auto& section : sections_) {
-    std::vector<std::string> prefixes{section.name.empty() ? "" : section.name + "."};
+    std::vector<std::string> prefixes;
+    if (!section.only_named) prefixes.push_back(section.name.empty() ? "" : section.name + ".");
     if (const auto found = qualifiers.find(section.name);
         section.qualified && found != qualifiers.end())
       for (const auto& word : found->second) prefixes.push_back(section.name + "." + word + ".");

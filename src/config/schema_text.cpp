@@ -18,6 +18,7 @@ std::string comment(std::string_view text) {
 }
 
 std::string header(const Schema::Section& section) {
+  if (section.only_named) return "# [" + section.name + ".NAME]\n";
   return section.name.empty() ? "" : "[" + section.name + "]\n";
 }
 
@@ -27,7 +28,7 @@ std::string section_comment(const Schema::Section& section) {
     text +=
         fmt::format("# Takes the keys of [{}] as well; what is not set here is looked up there.\n",
                     fmt::join(section.inherits, "], ["));
-  if (section.qualified)
+  if (section.qualified && !section.only_named)
     text += fmt::format("# [{}.NAME] sets keys for NAME alone.\n", section.name);
   return text;
 }
@@ -38,8 +39,9 @@ std::string Schema::defaults() const {
   std::string text;
   for (const auto& section : sections_) {
     text += (text.empty() ? "" : "\n") + section_comment(section) + header(section);
+    const bool commented = section.only_named || !section.inherits.empty();
     for (const auto& line : section.lines)
-      text += comment(line.help + " (" + line.type + ")") + (section.inherits.empty() ? "" : "# ") +
+      text += comment(line.help + " (" + line.type + ")") + (commented ? "# " : "") +
               ini_line(line.key, line.value);
   }
   return text;
@@ -60,7 +62,7 @@ std::string Schema::heading(std::string_view key) const {
 std::string Schema::resolved(const Settings& settings) const {
   std::string complete;
   for (const auto& section : sections_) {
-    if (!section.inherits.empty()) continue;
+    if (section.only_named || !section.inherits.empty()) continue;
     complete += "\n" + header(section);
     for (const auto& line : section.lines) {
       const Setting* setting =

@@ -96,22 +96,25 @@ void check_channels(const ImageFileInfo& info, const DataOptions& options, const
 
 std::vector<std::string> contradictions(const ImageFileInfo& info, const DataOptions& options,
                                         const std::string& key, std::int64_t expected_count) {
-  const auto& path = key == "data.test" ? options.test : options.train;
+  const bool test = key != "data.train";
+  const auto& path = test ? options.test : options.train;
   const std::string file = fmt::format("{} ({})", path.string(), key);
   std::vector<std::string> problems;
-  const auto compare = [&](const char* name, std::int64_t option, std::int64_t fact) {
+  const auto compare = [&](const std::string& name, std::int64_t option, std::int64_t fact) {
     if (option != 0 && option != fact)
-      problems.push_back(fmt::format(
-          "data.{} = {}, but {} has {}: remove data.{} (it is then taken from the file) "
-          "or give another file",
-          name, option, file, fact, name));
+      problems.push_back(
+          fmt::format("{} = {}, but {} has {}: remove {} (it is then taken from the file) "
+                      "or give another file",
+                      name, option, file, fact, name));
   };
-  if (info.form == ImageForm::tensor) compare("image_size", options.image_size, info.height);
-  compare("channels", options.channels, info.channels);
+  if (info.form == ImageForm::tensor) compare("data.image_size", options.image_size, info.height);
+  compare("data.channels", options.channels, info.channels);
   // A sample to evaluate on may lack some of the network's classes, but has none beyond them.
-  if (key != "data.test" || std::ssize(info.classes) > options.classes)
-    compare("classes", options.classes, std::ssize(info.classes));
-  compare(key == "data.test" ? "test_count" : "count", expected_count, info.count);
+  if (!test || std::ssize(info.classes) > options.classes)
+    compare("data.classes", options.classes, std::ssize(info.classes));
+  // data.count, data.test_count, evaluation.NAME.count
+  compare(key == "data.test" ? "data.test_count" : key.substr(0, key.rfind('.')) + ".count",
+          expected_count, info.count);
   check_size(info, options, file, problems);
   if (options.mean.empty() != options.std.empty())
     problems.push_back("data.mean and data.std go together: give both or neither");

@@ -13,7 +13,7 @@ namespace m2mkd {
 std::string pack_hint(const std::filesystem::path& file);
 
 /// Contradictions between the file's header and the options. `key` names the file in messages:
-/// "data.train".
+/// "data.train", or that of a file to evaluate on, whose path is `options.test`.
 std::vector<std::string> contradictions(const ImageFileInfo& info, const DataOptions& options,
                                         const std::string& key, std::int64_t expected_count);
 

@@ -91,6 +91,23 @@ Keys<DataOptions> DataOptions::keys() {
   return k;
 }
 
+Keys<EvaluationOptions> EvaluationOptions::keys() {
+  using O = EvaluationOptions;
+  Keys<O> k;
+  k.add("file", &O::file, "images to score networks on, a file made by m2mkd-pack");
+  k.add("count", &O::count, "its images; 0: from the file", at_least<std::int64_t>(0));
+  k.add("classes", &O::classes,
+        "same: the network's classes in their order; by_name: found by name, answers among all; "
+        "subset: found by name, answers count among them alone (ImageNet-A, -R)");
+  k.add("jobs", &O::jobs,
+        "networks of these jobs (final.m2mkd, or a phase: final); empty: of all jobs that train a "
+        "whole network");
+  k.add("start", &O::start, "score assembled students and pairs' teachers before the first step");
+  k.add("epochs", &O::epochs, "score every so many epochs; 0: not during training", at_least(0.0));
+  k.add("end", &O::end, "score the trained network");
+  return k;
+}
+
 DataOptions without_augmentation(DataOptions options) {
   const DataOptions plain;
   options.order = plain.order;

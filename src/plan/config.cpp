@@ -12,7 +12,14 @@ namespace m2mkd {
 
 namespace {
 
-const std::vector<std::string> phases{"pretrain", "incubate", "finetune", "distill", "final"};
+const std::vector<std::string>& phase_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [phase, name] : EnumNames<Phase>::names) all.emplace_back(name);
+    return all;
+  }();
+  return names;
+}
 const std::vector<std::string> overridable{"init",     "meta",    "teacher",  "student",
                                            "hybrid",   "train",   "pretrain", "incubate",
                                            "finetune", "distill", "final",    "seed"};
@@ -25,16 +32,44 @@ std::pair<std::string, std::string> method_key(const std::string& key) {
   return {key.substr(7, dot - 7), key.substr(dot + 1)};
 }
 
-// NAMEs of [teacher.NAME], without those that are methods.
+// NAMEs of [section.NAME], sorted.
+std::vector<std::string> names_in(const std::string& section, const Settings& settings) {
+  std::set<std::string> names;
+  const auto start = section.size() + 1;
+  for (const auto& [key, setting] : settings.all())
+    if (key.starts_with(section + "."))
+      if (const auto dot = key.find('.', start); dot != std::string::npos)
+        names.insert(key.substr(start, dot - start));
+  return {names.begin(), names.end()};
+}
+
+// Of further teachers, without those that are methods.
 std::vector<std::string> teacher_names(const Settings& settings,
                                        const std::vector<std::string>& methods) {
-  std::set<std::string> names;
-  for (const auto& [key, setting] : settings.all())
-    if (key.starts_with("teacher."))
-      if (const auto dot = key.find('.', 8); dot != std::string::npos)
-        if (const auto name = key.substr(8, dot - 8); std::ranges::count(methods, name) == 0)
-          names.insert(name);
-  return {names.begin(), names.end()};
+  auto names = names_in("teacher", settings);
+  std::erase_if(names, [&](const auto& name) { return std::ranges::count(methods, name) > 0; });
+  return names;
+}
+
+void check_evaluation_names(const std::vector<std::string>& names,
+                            std::vector<std::string>& problems) {
+  for (const auto& name : names)
+    if (name == "test" || name == "validation")
+      problems.push_back(fmt::format(
+          "[evaluation.{}]: '{}' is what section [data] gives: choose another name", name, name));
+}
+
+// What a method is judged by: phases that train whole networks.
+std::string leaf_complaint(const std::string& text) {
+  try {
+    const auto phases = parse_value<std::vector<Phase>>(text);
+    for (const auto phase : phases)
+      if (phase == Phase::incubate || phase == Phase::distill)
+        return fmt::format("{} trains single stages", enum_name(phase));
+    return phases.empty() ? "name a phase" : "";
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
 }
 
 void throw_problems(std::vector<std::string> problems) {
@@ -161,7 +196,9 @@ void Config::validate(std::vector<std::string>& problems) {
 
   std::map<std::string, std::vector<std::string>> qualifiers;
   for (const auto& section : overridable) qualifiers[section] = contexts;
-  qualifiers["data"] = phases;
+  qualifiers["data"] = phase_names();
+  qualifiers["evaluation"] = names_in("evaluation", settings_);
+  check_evaluation_names(qualifiers["evaluation"], problems);
   for (auto& problem : schema().unknown(settings_, qualifiers, {"method"}))
     problems.push_back(std::move(problem));
 
@@ -176,6 +213,12 @@ void Config::validate(std::vector<std::string>& problems) {
       if (std::ranges::count(known, setting.value) == 0)
         problems.push_back(setting.origin.text() + ": base = " + setting.value +
                            ": no such method; near: " + nearest(setting.value, known));
+      continue;
+    }
+    if (rest == "leaf") {
+      if (const auto complaint = leaf_complaint(setting.value); !complaint.empty())
+        problems.push_back(setting.origin.text() + ": leaf = " + setting.value + ": " + complaint +
+                           "; a method is judged by pretrain, finetune or final");
       continue;
     }
     const auto dot = rest.find('.');
@@ -198,7 +241,7 @@ void Config::validate(std::vector<std::string>& problems) {
                 problems);
       return options;
     };
-    for (const auto& phase : phases) parse(TrainOptions::keys(), phase, true);
+    for (const auto& phase : phase_names()) parse(TrainOptions::keys(), phase, true);
     for (const auto* model : {"meta", "teacher", "student"})
       parse(ModelOptions::keys(), model, false);
     parse(init_keys(), "init", false);
@@ -231,9 +274,13 @@ void Config::validate(std::vector<std::string>& problems) {
       problems.push_back("[teacher." + name + "]: '" + name +
                          "' is neither a method nor listed in distill.teachers");
 
-  for (const auto& phase : phases) {
+  for (const auto& phase : phase_names()) {
     DataOptions options;
     DataOptions::keys().read(options, lookup("data", phase, {}), problems);
+  }
+  for (const auto& name : names_in("evaluation", settings_)) {
+    EvaluationOptions options;
+    EvaluationOptions::keys().read(options, lookup("evaluation." + name, "", {}), problems);
   }
   throw_problems(std::move(problems));
 }
@@ -266,6 +313,19 @@ FinalOptions Config::final(const Context& context) const {
 }
 HybridOptions Config::hybrid(const Context& context) const {
   return read_section(hybrid_keys(), "hybrid", context);
+}
+
+std::map<std::string, EvaluationOptions> Config::evaluations() const {
+  std::map<std::string, EvaluationOptions> all;
+  for (const auto& name : names_in("evaluation", settings_))
+    all[name] = read_section(EvaluationOptions::keys(), "evaluation." + name, "");
+  return all;
+}
+std::vector<Phase> Config::leaves(const Context& method) const {
+  for (const auto& context : chain(method))
+    if (const Setting* leaf = resolved_.find("method." + context + ".leaf"))
+      return parse_value<std::vector<Phase>>(leaf->value);
+  return {Phase::final};
 }
 
 std::uint64_t Config::seed(Phase phase, bool student, const Context& context) const {

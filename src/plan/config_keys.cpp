@@ -194,6 +194,8 @@ const Schema& schema() {
     s.section("distill", "Student stages inside the meta model, by labels and teacher",
               distill_keys(), {"train"}, true);
     s.section("final", "The student end to end", final_keys(), {"train"}, true);
+    s.named_section("evaluation", "A further data set to score networks on, beside data.test",
+                    EvaluationOptions::keys());
     s.section("machine", "What predictions reckon with, per rank", machine_keys());
     return s;
   }();

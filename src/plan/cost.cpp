@@ -135,7 +135,7 @@ void cost_whole(const Job& job, at::TensorOptions tensor, JobCost& cost) {
   }
 }
 
-/// Evaluations that eval_epochs asks for: after an epoch in which a multiple of it lies, and at the
+/// Evaluations during training: after an epoch in which a multiple of it lies, and at the
 /// end.
 double epoch_evaluations(double every, std::int64_t steps, std::int64_t per_epoch) {
   if (every <= 0) return 0;
@@ -161,21 +161,21 @@ JobCost job_cost(const Job& job) {
   if (job.train.max_steps > 0) cost.steps = std::min(cost.steps, job.train.max_steps);
   cost.images = static_cast<double>(cost.steps * samples_per_step(images, job.train.batch));
 
-  // The test set at the end; before the first step the assembled student, and every teacher's
-  // hybrid.
-  const auto test = static_cast<double>(job.shape.test_images);
-  const auto watched =
-      job.data.validation_images > 0 ? static_cast<double>(job.shape.validation_images) : test;
-  const double own_images =
-      test + watched * epoch_evaluations(job.train.eval_epochs, cost.steps, per_epoch) +
-      (job.assembled() ? test : 0);
-  double flops = cost.chain.forward.executed * own_images;
-  cost.eval_images = own_images;
-  if (job.spliced())  // whole teachers were evaluated where they were trained
+  // The trained network, before its first step if it was assembled; every teacher's hybrid once
+  // (whole teachers were scored where they were trained).
+  double flops = 0;
+  for (const auto& evaluation : job.evaluations) {
+    const auto scored = static_cast<double>(evaluation.images);
+    const double passes = (evaluation.end ? 1 : 0) + (evaluation.start && job.assembled() ? 1 : 0) +
+                          epoch_evaluations(evaluation.epochs, cost.steps, per_epoch);
+    flops += cost.chain.forward.executed * scored * passes;
+    cost.eval_images += scored * passes;
+    if (!evaluation.start || !job.spliced()) continue;
     for (const auto& hybrid : cost.teachers) {
-      flops += hybrid.forward.executed * test;
-      cost.eval_images += test;
+      flops += hybrid.forward.executed * scored;
+      cost.eval_images += scored;
     }
+  }
   if (cost.eval_images > 0) cost.eval_flops = flops / cost.eval_images;
   return cost;
 }

@@ -40,11 +40,10 @@ Surrounding Job::around() const {
       .around(stage, hybrid.token_mismatch == TokenMismatch::resample);
 }
 
-std::vector<std::string> Job::parents() const {
-  std::vector<std::string> names;
+std::vector<Source> Job::sources() const {
+  std::vector<Source> all;
   const auto add = [&](const Source& source) {
-    if (!source.job.empty() && std::ranges::count(names, source.job) == 0)
-      names.push_back(source.job);
+    if (source.defined()) all.push_back(source);
   };
   add(meta_weights);
   for (const auto& part : parts) add(part);
@@ -53,6 +52,14 @@ std::vector<std::string> Job::parents() const {
     add(teacher.weights);
     add(teacher.meta_weights);
   }
+  return all;
+}
+
+std::vector<std::string> Job::parents() const {
+  std::vector<std::string> names;
+  for (const auto& source : sources())
+    if (!source.job.empty() && std::ranges::count(names, source.job) == 0)
+      names.push_back(source.job);
   return names;
 }
 
@@ -109,6 +116,10 @@ std::string Job::identity() const {
   std::string text;
   for (const auto& line : lines) text += line + "\n";
   return text;
+}
+
+bool is_meant(const std::string& name, const Job& job) {
+  return name == job.name || name == enum_name(job.phase) || job.name.starts_with(name + ".");
 }
 
 }  // namespace m2mkd

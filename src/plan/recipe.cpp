@@ -22,6 +22,12 @@ struct Row {
   auto operator<=>(const Row&) const = default;
 };
 
+// The row of a phase that trains a whole network.
+Row whole(Phase phase) {
+  if (phase == Phase::pretrain) return {phase, Role::meta, -1};
+  return {phase, phase == Phase::finetune ? Role::teacher : Role::student, -1};
+}
+
 // Jobs as a function of (row, context). A job's parents are named by the first context that gives
 // the same job, so jobs that methods share have one name: the bare one where the settings without
 // any method give it.
@@ -36,6 +42,8 @@ class Recipe {
   /// every name.
   std::string add(const Row& row, const Context& context, JobList& list,
                   std::vector<std::string>& needed);
+  /// Adds all that the method needs, its leaves last.
+  void add_method(const Context& method, JobList& list);
 
  private:
   const Job& job(const Row& row, const Context& context);
@@ -52,6 +60,7 @@ class Recipe {
   TeacherSource pair_teacher(const std::string& name, const Job& job);
   void compose(Job& job);
   void match_flops(Job& job);
+  std::vector<Evaluation> evaluations(const Job& job);
 
   const Config& config_;
   std::vector<std::string>& problems_;
@@ -62,6 +71,7 @@ class Recipe {
   std::map<Row, std::vector<Context>>
       asked_;  ///< contexts that need the row, in order; the bare one first where it has one
   std::map<Phase, DataShape> shapes_;
+  std::map<std::pair<Phase, std::string>, Evaluation> evaluations_;
 };
 
 Source Recipe::teacher(const Context& context) {
@@ -152,6 +162,20 @@ void Recipe::compose(Job& job) {
   }
 }
 
+// `test`, and those of [evaluation.NAME] that are for the job.
+std::vector<Evaluation> Recipe::evaluations(const Job& job) {
+  auto all = own_evaluations(job.data, job.shape, job.train.eval_epochs);
+  for (const auto& [name, options] : config_.evaluations()) {
+    const auto meant = [&](const std::string& jobs) { return is_meant(jobs, job); };
+    if (options.jobs.empty() ? job.spliced() : std::ranges::none_of(options.jobs, meant)) continue;
+    const auto key = std::pair(job.phase, name);
+    if (!evaluations_.contains(key))
+      evaluations_[key] = make_evaluation(name, options, job.data, job.shape, problems_);
+    all.push_back(evaluations_.at(key));
+  }
+  return all;
+}
+
 const Job& Recipe::job(const Row& row, const Context& context) {
   const auto key = std::pair(row, context);
   if (const auto it = jobs_.find(key); it != jobs_.end()) return it->second;
@@ -172,6 +196,7 @@ const Job& Recipe::job(const Row& row, const Context& context) {
   job.name = std::string(enum_name(row.phase)) + (context.empty() ? "" : "." + context) +
              (row.stage < 0 ? "" : "." + std::to_string(row.stage));
   if (job.spliced()) place_ramp(job);
+  job.evaluations = evaluations(job);
   compose(job);
   match_flops(job);
   identities_[key] = job.identity();
@@ -221,6 +246,14 @@ std::string Recipe::add(const Row& row, const Context& context, JobList& list,
   return own;
 }
 
+void Recipe::add_method(const Context& method, JobList& list) {
+  auto& leaves = list.leaves[method];
+  for (const auto phase : config_.leaves(method))
+    if (const auto leaf = add(whole(phase), method, list, list.needs[method]);
+        std::ranges::count(leaves, leaf) == 0)
+      leaves.push_back(leaf);
+}
+
 // final.flops_of, finetune.flops_of: the epochs at which this method's FLOPs, or its teacher's,
 // equal the other's. They are part of what the job is, whatever else is trained and wherever
 // max_steps stops it.
@@ -243,8 +276,7 @@ void Recipe::match_flops(Job& job) {
   const std::size_t known = problems_.size();
   const Context other = config_.alike(named, job.context);
   JobList list;
-  Recipe(config_, problems_, matching)
-      .add({Phase::final, Role::student, -1}, other, list, list.needs[other]);
+  Recipe(config_, problems_, matching).add_method(other, list);
   if (problems_.size() > known) return;
   for (auto& each : list.jobs) {
     each.train.max_steps = 0;
@@ -271,8 +303,12 @@ JobList make_jobs(const Config& config) {
   JobList list;
   std::vector<std::string> problems;
   Recipe recipe(config, problems);
-  for (const auto& variant : config.variants())
-    recipe.add({Phase::final, Role::student, -1}, variant.name, list, list.needs[variant.name]);
+  for (const auto& variant : config.variants()) recipe.add_method(variant.name, list);
+  for (const auto& [name, options] : config.evaluations())
+    for (const auto& jobs : options.jobs)
+      if (std::ranges::none_of(list.jobs, [&](const Job& job) { return is_meant(jobs, job); }))
+        problems.push_back(fmt::format(
+            "evaluation.{}.jobs: '{}' is neither a job nor a phase of this run", name, jobs));
   if (!problems.empty()) {
     std::ranges::sort(problems);
     problems.erase(std::ranges::unique(problems).begin(), problems.end());
@@ -284,11 +320,14 @@ JobList make_jobs(const Config& config) {
 
 std::vector<std::string> counted_jobs(const JobList& list, const std::string& method) {
   const auto& needs = list.needs.at(method);  // parents before children
-  std::set<std::string> counted{needs.back()};
+  const auto& leaves = list.leaves.at(method);
+  const auto prepares = [&](const std::string& job) { return list.find(job).teacher_preparation; };
+  const bool judges_teacher = std::ranges::any_of(leaves, prepares);
+  std::set<std::string> counted(leaves.begin(), leaves.end());
   for (auto name = needs.rbegin(); name != needs.rend(); ++name)
     if (counted.contains(*name))
       for (const auto& parent : list.find(*name).parents())
-        if (!list.find(parent).teacher_preparation) counted.insert(parent);
+        if (judges_teacher || !prepares(parent)) counted.insert(parent);
   std::vector<std::string> jobs;
   for (const auto& name : needs)
     if (counted.contains(name)) jobs.push_back(name);
@@ -304,8 +343,10 @@ std::set<std::string> data_notes(const JobList& list) {
 
 std::string data_digests(const JobList& list) {
   std::set<std::string> digests;
-  for (const auto& job : list.jobs)
-    digests.insert(job.shape.train_digest + " " + job.shape.test_digest + "\n");
+  for (const auto& job : list.jobs) {
+    digests.insert(job.shape.train_digest + "\n");
+    for (const auto& evaluation : job.evaluations) digests.insert(evaluation.digest + "\n");
+  }
   return fmt::format("{}", fmt::join(digests, ""));
 }
 

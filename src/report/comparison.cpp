@@ -38,16 +38,12 @@ void warn_of_other_settings(const std::vector<RunSummary>& runs,
   }
 }
 
-std::string test_set(const RunSummary& run) {
-  const auto& a = run.table.attributes;
-  return a.contains("test.digest") ? text_attribute(a, "test.digest") : "";
-}
-
 // Runs of earlier versions do not tell.
 void warn_of_other_test_sets(const std::vector<RunSummary>& runs,
                              std::vector<std::string>& warnings) {
   for (const auto& run : runs)
-    if (const auto digest = test_set(run), first = test_set(runs.front());
+    if (const auto digest = text_or_empty(run.table.attributes, "test.digest"),
+        first = text_or_empty(runs.front().table.attributes, "test.digest");
         !digest.empty() && !first.empty() && digest != first)
       warnings.push_back(fmt::format(
           "{} was tested on {} (digest {}), {} on {} (digest {}): their accuracies cannot be "
@@ -81,12 +77,16 @@ std::vector<Training> trainings(const std::vector<RunSummary>& runs) {
       const bool of_all = row.seed >= 0 && runs[i].seeds_of == enum_name(SeedsOf::all);
       const Seeds seeds = of_all ? Seeds{row.seed, -1} : Seeds{runs[i].seed, row.seed};
       const Repetition repetition{i, row.seed};
-      if (!std::isnan(row.number("acc1"))) all.push_back({repetition, seeds, std::move(row)});
+      all.push_back({repetition, seeds, std::move(row)});
     }
   return all;
 }
 
 using Trainings = std::vector<const Training*>;
+
+std::string with_prior(const std::string& method, const std::string& prior) {
+  return prior.empty() ? method : method + "_" + prior;
+}
 
 Trainings select(const std::vector<Training>& all, const std::string& method,
                  const std::string& prior) {
@@ -108,7 +108,9 @@ void warn_of_equal_seeds(const std::string& name, const Trainings& some,
 
 // acc1 of `some` minus that of `first`: in the same repetition, or else with the only other
 // training of the same seeds.
-std::vector<double> differences(const Trainings& some, const Trainings& first) {
+std::vector<double> differences(const Trainings& some, const Trainings& first,
+                                const std::string& evaluation) {
+  const auto acc1 = [&](const Training* t) { return t->row.results.value(evaluation, "acc1"); };
   std::vector<double> values;
   for (const auto* own : some) {
     Trainings partners;
@@ -117,38 +119,43 @@ std::vector<double> differences(const Trainings& some, const Trainings& first) {
     if (partners.empty())
       std::ranges::copy_if(first, std::back_inserter(partners),
                            [&](const Training* other) { return other->seeds == own->seeds; });
-    if (partners.size() == 1)
-      values.push_back(own->row.number("acc1") - partners.front()->row.number("acc1"));
+    if (partners.size() == 1) values.push_back(acc1(own) - acc1(partners.front()));
   }
   return values;
 }
 
 MethodComparison compare(const Trainings& some, const Trainings& first,
-                         const std::vector<Repetition>& repetitions) {
+                         const std::vector<Repetition>& repetitions,
+                         const std::string& evaluation) {
   const MethodRow& row = some.front()->row;
-  const auto name = [](const std::string& method, const std::string& prior) {
-    return prior.empty() ? method : method + "_" + prior;
-  };
   MethodComparison result;
+  result.evaluation = evaluation;
   result.method = row.method;
   result.prior = row.prior;
-  result.name = name(row.method, row.prior);
-  if (!first.empty()) result.to = name(first.front()->row.method, row.prior);
+  result.name = with_prior(row.method, row.prior);
+  if (!first.empty()) result.to = with_prior(first.front()->row.method, row.prior);
   for (const auto& repetition : repetitions) {
     const auto it = std::ranges::find(some, repetition, &Training::repetition);
-    result.acc1s.push_back(it == some.end() ? std::nan("") : (*it)->row.number("acc1"));
+    result.acc1s.push_back(it == some.end() ? std::nan("")
+                                            : (*it)->row.results.value(evaluation, "acc1"));
   }
-  const auto mean = [&](const char* attribute) {
+  const auto mean = [&](const auto& number) {
     std::vector<double> values;
-    for (const auto* training : some) values.push_back(training->row.number(attribute));
+    for (const auto* training : some) values.push_back(number(training->row));
     return mean_of(values);
   };
-  result.acc1 = mean("acc1");
-  result.assembled = mean("acc1_assembled");
-  result.time_ratio = mean("time_ratio");
-  result.flops_ratio = mean("flops_ratio");
-  result.flops_ratio_all = mean("flops_ratio_all");
-  result.difference = mean_of(differences(some, first));
+  const auto scored = [&](const char* metric) {
+    return mean([&](const MethodRow& leaf) { return leaf.results.value(evaluation, metric); });
+  };
+  const auto of_method = [&](const char* attribute) {
+    return mean([&](const MethodRow& leaf) { return leaf.number(attribute); });
+  };
+  result.acc1 = scored("acc1");
+  result.assembled = scored("start_acc1");
+  result.time_ratio = of_method("time_ratio");
+  result.flops_ratio = of_method("flops_ratio");
+  result.flops_ratio_all = of_method("flops_ratio_all");
+  result.difference = mean_of(differences(some, first, evaluation));
   return result;
 }
 
@@ -163,31 +170,38 @@ RunSummary read_run_summary(const std::filesystem::path& dir) {
         "'{}' has no summary.h5 [it is written when all jobs of a run are finished]: m2mkd status "
         "{} tells how far it is",
         dir.string(), dir.string());
-  RunSummary run{dir, 0, "", read_table_file(path)};
-  const auto& attributes = run.table.attributes;
-  run.seed = integer_attribute(attributes, "seed");
-  if (attributes.contains("seeds_of")) run.seeds_of = text_attribute(attributes, "seeds_of");
-  return run;
+  return run_summary(dir, read_table_file(path));
+}
+
+RunSummary run_summary(const std::filesystem::path& dir, TableFile table) {
+  const std::int64_t seed = integer_or_zero(table.attributes, "seed");
+  auto seeds_of = text_or_empty(table.attributes, "seeds_of");
+  return {dir, seed, std::move(seeds_of), std::move(table)};
 }
 
 Comparison compare_runs(const std::vector<RunSummary>& runs) {
   Comparison result;
   const auto all = trainings(runs);
   std::vector<std::pair<std::string, std::string>> rows;  // method and prior
+  std::vector<std::string> evaluations;
+  const auto add_once = [](auto& list, const auto& item) {
+    if (std::ranges::count(list, item) == 0) list.push_back(item);
+  };
+  for (const auto& run : runs)
+    for (const auto& name : evaluation_names(run.table)) add_once(evaluations, name);
   for (const auto& training : all) {
-    const auto add_once = [](auto& list, const auto& item) {
-      if (std::ranges::count(list, item) == 0) list.push_back(item);
-    };
     add_once(rows, std::pair(training.row.method, training.row.prior));
     add_once(result.repetitions, training.repetition);
   }
   std::ranges::sort(result.repetitions, {}, &Repetition::run);
-  for (const auto& [method, prior] : rows) {
-    const auto some = select(all, method, prior);
-    result.methods.push_back(
-        compare(some, select(all, rows.front().first, prior), result.repetitions));
-    warn_of_equal_seeds(result.methods.back().name, some, result.warnings);
-  }
+  for (const auto& evaluation : evaluations)
+    for (const auto& [method, prior] : rows) {
+      auto compared = compare(select(all, method, prior), select(all, rows.front().first, prior),
+                              result.repetitions, evaluation);
+      if (compared.acc1.n > 0) result.methods.push_back(std::move(compared));
+    }
+  for (const auto& [method, prior] : rows)
+    warn_of_equal_seeds(with_prior(method, prior), select(all, method, prior), result.warnings);
   warn_of_other_test_sets(runs, result.warnings);
   warn_of_other_settings(runs, result.warnings);
   return result;

@@ -14,17 +14,61 @@ namespace m2mkd {
 
 namespace {
 
-double number(const Attributes& attributes, const std::string& name) {
-  const auto it = attributes.find(name);
-  if (it == attributes.end()) return std::nan("");
-  if (const auto* integer = std::get_if<std::int64_t>(&it->second))
-    return static_cast<double>(*integer);
-  const auto* value = std::get_if<double>(&it->second);
-  return value != nullptr ? *value : std::nan("");
+// A method by one evaluation; what is the method's own stands in the line of `test`.
+std::string method_line(const MethodRow& row, const std::string& evaluation, std::size_t width) {
+  const Result* acc1 = row.results.find(evaluation, "acc1");
+  const bool first = evaluation == "test";
+  if (acc1 == nullptr && !first) return {};
+  const auto score = [&](const char* format, const char* metric, int cell_width) {
+    return cell(row.results.value(evaluation, metric), format, cell_width);
+  };
+  std::string text = fmt::format(
+      "{:<{}}{} ±{}{}{}{}", first ? row.name : "  on " + evaluation, width,
+      score("{:.2f}", "acc1", 8), cell(acc1 ? acc1->standard_error : std::nan(""), "{:.2f}", 5),
+      score("{:.2f}", "acc5", 8), score("{:.4f}", "loss", 8), score("{:.2f}", "start_acc1", 11));
+  const auto number = [&](const char* format, const char* name, int cell_width) {
+    text += cell(row.number(name), format, cell_width);
+  };
+  if (first && row.first) {
+    number("{:.0f}", "parameters", 12);
+    number("{:.1f}", "seconds", 9);
+    for (const auto* ratio : {"time_ratio", "flops_ratio", "flops_ratio_all"})
+      number("{:.2f}", ratio, 7);
+  }
+  return text + "\n";
 }
 
-std::string accuracy_row(const std::string& name, double acc1, double error) {
-  return fmt::format("{:<14}{} ±{}\n", name, cell(acc1, "{:.2f}", 8), cell(error, "{:.2f}", 5));
+// The meta model or the teacher, mean over the jobs that trained it.
+std::string common_row(const std::string& name, const std::string& phase,
+                       const std::string& evaluation, const TableFile& summary) {
+  const auto& a = summary.attributes;
+  double acc1 = number_or_nan(a, phase + "_acc1"),
+         error = number_or_nan(a, phase + "_acc1_standard_error");
+  if (evaluation != "test") {
+    const std::string jobs = "\n" + text_or_empty(a, phase + "_jobs") + "\n";
+    std::vector<double> values, errors;
+    for (const auto& row : read_results({{}, summary.groups}).rows)
+      if (row.evaluation == evaluation && row.metric == "acc1" &&
+          jobs.find("\n" + row.job + "\n") != std::string::npos) {
+        values.push_back(row.value);
+        errors.push_back(row.standard_error);
+      }
+    acc1 = mean_of(values).mean;
+    error = mean_of(errors).mean;
+  }
+  if (std::isnan(acc1)) return {};
+  return fmt::format("{:<14}{} ±{}{}\n", name, cell(acc1, "{:.2f}", 8), cell(error, "{:.2f}", 5),
+                     evaluation == "test" ? "" : "  on " + evaluation);
+}
+
+// "evaluation    ood: corrupted, 10000 images, digest 1f…, classes 5 classes by name"
+std::string evaluation_rows(const TableFile& summary) {
+  std::string text;
+  for (const auto& e : read_results({{}, summary.groups}).evaluations)
+    if (e.evaluation != "test" && e.evaluation != "validation")
+      text += fmt::format("{:<14}{}: {}, {} images, digest {}{}\n", "evaluation", e.evaluation,
+                          e.data, e.images, e.digest, e.classes == "same" ? "" : "; " + e.classes);
+  return text;
 }
 
 // Accuracies over the stages of one kind of hybrid: "81.2 80.4 79.9 80.0".
@@ -60,7 +104,7 @@ std::string published_row(const TableFile& summary) {
   for (const auto& group : summary.groups)
     if (group.path.starts_with("methods/") && group.attributes.contains("acc1_published"))
       text += fmt::format("  {} {:.2f}", group.path.substr(8),
-                          number(group.attributes, "acc1_published"));
+                          number_or_nan(group.attributes, "acc1_published"));
   return text.empty() ? text : "\npublished meter (too low):" + text + "\n";
 }
 
@@ -85,14 +129,14 @@ std::string teacher_warning(const Hybrids& row, double meta) {
 std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows) {
   std::string text;
   const auto trained_or_given = [&](const char* trained, const char* network) {
-    const double acc1 = number(summary.attributes, trained);
+    const double acc1 = number_or_nan(summary.attributes, trained);
     return std::isnan(acc1) ? given_acc1(summary, network) : acc1;
   };
   const double meta = trained_or_given("pretrain_acc1", "meta"),
                teacher = trained_or_given("finetune_acc1", "teacher");
   std::vector<double> students;
   for (const auto& row : method_rows(summary))
-    if (row.method == "e2e") students.push_back(row.number("acc1"));
+    if (row.method == "e2e") students.push_back(row.results.value("test", "acc1"));
   if (const double student = mean_of(students).mean; !std::isnan(student + teacher))
     if (teacher < student + 2.0)
       text += fmt::format(
@@ -102,7 +146,7 @@ std::string warnings(const TableFile& summary, const std::vector<Hybrids>& rows)
           teacher, student);
   for (const auto& row : rows) text += teacher_warning(row, meta);
   for (const auto& row : method_rows(summary))
-    if (const double share = row.number("smallest_expert_share"); share < 1.0)
+    if (const double share = row.results.value("test", "smallest_expert_share"); share < 1.0)
       text += fmt::format("warning: {}: an expert gets only {:.2f} % of its block's tokens\n",
                           row.name, share);
   text += given_warnings(summary);
@@ -149,25 +193,14 @@ std::string comparison_table(const TableFile& summary) {
   std::string text = fmt::format("\n{:<{}}{:>8} {:>6}{:>8}{:>8}{:>11}{:>12}{:>9}{:>7}{:>7}{:>7}\n",
                                  "method", width, "acc1 %", "±se", "acc5 %", "loss", "assembled",
                                  "parameters", "seconds", "time", "FLOPs", "all");
-  for (const auto& row : methods) {
-    const auto number = [&](const char* format, const char* name, int cell_width) {
-      return cell(row.number(name), format, cell_width);
-    };
-    text += fmt::format("{:<{}}{} ±{}{}{}{}{}{}{}{}{}\n", row.name, width,
-                        number("{:.2f}", "acc1", 8), number("{:.2f}", "acc1_standard_error", 5),
-                        number("{:.2f}", "acc5", 8), number("{:.4f}", "loss", 8),
-                        number("{:.2f}", "acc1_assembled", 11), number("{:.0f}", "parameters", 12),
-                        number("{:.1f}", "seconds", 9), number("{:.2f}", "time_ratio", 7),
-                        number("{:.2f}", "flops_ratio", 7), number("{:.2f}", "flops_ratio_all", 7));
-  }
+  const auto evaluations = evaluation_names(summary);
+  for (const auto& row : methods)
+    for (const auto& evaluation : evaluations) text += method_line(row, evaluation, width);
   text += "\n";
   const auto& a = summary.attributes;
-  if (!std::isnan(number(a, "pretrain_acc1")))
-    text +=
-        accuracy_row("meta", number(a, "pretrain_acc1"), number(a, "pretrain_acc1_standard_error"));
-  if (!std::isnan(number(a, "finetune_acc1")))
-    text += accuracy_row("teacher", number(a, "finetune_acc1"),
-                         number(a, "finetune_acc1_standard_error"));
+  for (const auto& evaluation : evaluations)
+    text += common_row("meta", "pretrain", evaluation, summary) +
+            common_row("teacher", "finetune", evaluation, summary);
   text += given_rows(summary);
   const auto rows = hybrids(summary);
   std::size_t hybrid_width = 24;
@@ -177,7 +210,7 @@ std::string comparison_table(const TableFile& summary) {
     for (const double acc1 : row.acc1) text += fmt::format("{:>7.2f}", acc1);
     text += "\n";
   }
-  text += test_row(a);
+  text += test_row(a) + evaluation_rows(summary);
   text +=
       "\ntime, FLOPs: training of all jobs that the method needs, meta included, teacher "
       "preparation and evaluation excluded, "

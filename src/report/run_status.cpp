@@ -15,6 +15,8 @@
 #include <m2mkd/report/run_status.hpp>
 #include <m2mkd/run/remaining.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
+#include <m2mkd/train/results.hpp>
 
 namespace m2mkd {
 
@@ -111,18 +113,18 @@ void take_status(const Json& json, double now, JobStatus& job) {
 }
 
 // A published module has the last word, unless its job was taken up again after it (run.extend).
-void take_module(const Attributes& attributes, double now, JobStatus& job) {
-  const auto get = [&](const char* name) {
-    return attributes.contains(name) ? number_attribute(attributes, name) : JobStatus::unknown;
-  };
+void take_module(const TableFile& module, double now, JobStatus& job) {
+  const Attributes& attributes = module.attributes;
+  const Results results = read_results(module);
+  const auto get = [&](const char* name) { return number_or_nan(attributes, name); };
   const double age = now - seconds_of(text_attribute(attributes, "created"));
   if (job.state != "waiting" && job.state != "finished" && job.age < age) return;
   job.state = "finished";
   job.stale = false;
   job.epoch = get("epochs");
   job.step = job.steps = get("steps");
-  job.loss = get("loss");
-  job.acc1 = get("acc1");
+  job.loss = results.value("test", "loss");
+  job.acc1 = results.value("test", "acc1");
   const double seconds = get("seconds");
   job.images_per_s = seconds > 0 ? get("images") / seconds : JobStatus::unknown;
   job.eta_seconds = JobStatus::unknown;
@@ -149,7 +151,7 @@ JobStatus job_status(const fs::path& dir, const std::string& name, double now,
   const auto status = dir / "status" / (name + ".json"), module = dir / "modules" / (name + ".h5"),
              metrics = dir / "metrics" / (name + ".h5");
   reading(status, problems, [&] { take_status(Json::parse(read_text_file(status)), now, job); });
-  reading(module, problems, [&] { take_module(read_attributes(module), now, job); });
+  reading(module, problems, [&] { take_module(read_table_file(module), now, job); });
   if (job.state == "finished" && !fs::exists(module))
     job.state = "waiting";  // its module was removed: it is trained anew
   if (job.state != "finished" && job.state != "waiting")

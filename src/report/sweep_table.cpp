@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <m2mkd/base/statistics.hpp>
+#include <m2mkd/report/comparison.hpp>
 
 namespace m2mkd {
 
@@ -12,23 +12,12 @@ namespace {
 using Names = std::vector<std::string>;
 using Grid = std::vector<std::vector<Mean>>;  // by method and prior
 
-void add_once(Names& names, const std::string& name) {
-  if (std::ranges::count(names, name) == 0) names.push_back(name);
+std::size_t place(const Names& names, const std::string& name) {
+  return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
 }
 
-Grid means(const std::vector<MethodRow>& rows, const Names& methods, const Names& priors,
-           const std::string& attribute) {
-  Grid grid;
-  for (const auto& method : methods) {
-    auto& line = grid.emplace_back();
-    for (const auto& prior : priors) {
-      std::vector<double> values;
-      for (const auto& row : rows)
-        if (row.method == method && row.prior == prior) values.push_back(row.number(attribute));
-      line.push_back(mean_of(values));
-    }
-  }
-  return grid;
+void add_once(Names& names, const std::string& name) {
+  if (std::ranges::count(names, name) == 0) names.push_back(name);
 }
 
 // A cell with fewer values than `most` says how many.
@@ -66,34 +55,43 @@ std::string grid_text(const Names& methods, const Names& priors, const Grid& gri
 }  // namespace
 
 std::string sweep_table(const TableFile& summary) {
-  const auto rows = method_rows(summary);
-  Names methods, priors;
-  for (const auto& row : rows) {
+  const Comparison comparison = compare_runs({run_summary({}, summary)});
+  Names methods, priors, evaluations;
+  for (const auto& row : comparison.methods) {
     add_once(methods, row.method);
     add_once(priors, row.prior);
+    add_once(evaluations, row.evaluation);
   }
-  if (rows.size() == methods.size()) return {};
+  if (method_rows(summary).size() == methods.size()) return {};
 
-  const Grid acc1 = means(rows, methods, priors, "acc1"),
-             assembled = means(rows, methods, priors, "acc1_assembled");
-  const auto most_of = [](const Grid& grid) {
+  const auto grid = [&](const std::string& evaluation, Mean MethodComparison::*mean) {
+    Grid cells(methods.size(), std::vector<Mean>(priors.size(), mean_of({})));
+    for (const auto& row : comparison.methods)
+      if (row.evaluation == evaluation)
+        cells[place(methods, row.method)][place(priors, row.prior)] = row.*mean;
+    return cells;
+  };
+  const auto most_of = [](const Grid& cells) {
     int most = 0;
-    for (const auto& line : grid)
+    for (const auto& line : cells)
       for (const auto& mean : line) most = std::max(most, mean.n);
     return most;
   };
-  const int most = most_of(acc1);
-  std::string text = "\nacc1 %";
-  if (most > 1) {
-    const auto of = summary.attributes.find("seeds_of");
-    const bool final =
-        of != summary.attributes.end() && std::get<std::string>(of->second) == "final";
-    text += fmt::format(", mean ± standard deviation over {} seeds{}", most,
-                        final ? " of the end-to-end phase (all before it is shared)" : "");
+  std::string text;
+  for (const auto& evaluation : evaluations) {
+    const Grid acc1 = grid(evaluation, &MethodComparison::acc1),
+               assembled = grid(evaluation, &MethodComparison::assembled);
+    const int most = most_of(acc1);
+    text += "\nacc1 %" + (evaluation == "test" ? "" : " on " + evaluation);
+    if (most > 1)
+      text += fmt::format(", mean ± standard deviation over {} seeds{}", most,
+                          text_or_empty(summary.attributes, "seeds_of") == "final"
+                              ? " of the end-to-end phase (all before it is shared)"
+                              : "");
+    text += ":\n" + grid_text(methods, priors, acc1, most);
+    if (most_of(assembled) > 0)
+      text += "\nassembled, before training:\n" + grid_text(methods, priors, assembled, most);
   }
-  text += ":\n" + grid_text(methods, priors, acc1, most);
-  if (most_of(assembled) > 0)
-    text += "\nassembled, before training:\n" + grid_text(methods, priors, assembled, most);
   return text;
 }
 

@@ -5,8 +5,8 @@
 
 namespace m2mkd {
 
-/// Methods by priors, `acc1` and `acc1_assembled`, mean and standard deviation over the seeds;
-/// empty for a run with neither.
+/// Methods by priors, accuracy after and before training, mean and standard deviation over the
+/// seeds, as compare_runs() has them; empty for a run with neither.
 std::string sweep_table(const TableFile& summary);
 
 }  // namespace m2mkd

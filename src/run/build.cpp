@@ -22,10 +22,6 @@ std::string stage_prefix(int stage) {
   return "stages/" + std::to_string(stage) + "/";
 }
 
-bool is_weight(const std::string& name) {
-  return name.starts_with("stages/") || name.starts_with("shared/");
-}
-
 // Random tensors that never train, which published files do not hold (reference/nac §3.2).
 std::function<bool(const std::string&)> buffers_of(const Chain& chain) {
   std::set<std::string> names;
@@ -71,24 +67,9 @@ std::string digest_key(const Source& source) {
   return source.job.empty() ? source.file.string() : source.job;
 }
 
-std::vector<Source> sources(const Job& job) {
-  std::vector<Source> all;
-  const auto add = [&](const Source& source) {
-    if (source.defined()) all.push_back(source);
-  };
-  add(job.meta_weights);
-  for (const auto& part : job.parts) add(part);
-  add(job.start);
-  for (const auto& teacher : job.teachers) {
-    add(teacher.weights);
-    add(teacher.meta_weights);
-  }
-  return all;
-}
-
 std::string full_identity(const Job& job, const Digests& digests) {
   std::map<std::string, std::string> parents;
-  for (const auto& source : sources(job)) {
+  for (const auto& source : job.sources()) {
     const auto key = digest_key(source);
     const auto it = digests.find(key);
     parents[key] = it == digests.end() ? "unknown" : it->second;
@@ -246,6 +227,7 @@ Task Builder::task(const Job& job, Attributes provenance) {
   task.phase = std::string(enum_name(job.phase));
   task.options = job.train;
   task.data = job.data;
+  task.evaluations = job.evaluations;
   task.seed = job.seed;
   task.flops_per_image = job.cost.train.executed;
   task.chain = surrounded(job, trained(job, provenance));

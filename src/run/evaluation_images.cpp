@@ -59,14 +59,14 @@ void decode_evaluation_images(const std::vector<const Job*>& jobs, const Communi
   std::int64_t count = 0;
   std::string mine;
   for (const Job* job : jobs)
-    for (const Split split : {Split::test, Split::validation}) {
-      const bool test = split == Split::test;
-      if (!test && job->data.validation_images == 0) continue;
-      const auto path = test ? job->data.test : job->data.train;
-      if (!seen.insert(fmt::format("{} {}", path.string(), test ? 0 : job->data.validation_images))
+    for (const auto& evaluation : job->evaluations) {
+      const bool validates = evaluation.split == Split::validation;
+      const auto path = validates ? job->data.train : evaluation.data.test;
+      if (!seen.insert(
+                   fmt::format("{} {}", path.string(), validates ? job->data.validation_images : 0))
                .second)
         continue;
-      const Dataset dataset(job->data, split);
+      const Dataset dataset = evaluation.open();
       if (dataset.file().info().form != ImageForm::encoded) continue;
       count += dataset.size();
       const auto text = decode_share(dataset, path, world, beat);

@@ -10,6 +10,8 @@
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/difference.hpp>
 #include <m2mkd/store/checkpoint.hpp>
+#include <m2mkd/store/digest.hpp>
+#include <m2mkd/store/table_file.hpp>
 #include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/identity.hpp>
 #include <m2mkd/train/schedule.hpp>
@@ -185,7 +187,7 @@ bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests
       if (const auto damages = verify_tensor_file(module); !damages.empty())
         fail("{} is damaged: {}. Remove it to train {} anew", module.string(), damages.front(),
              job.name);
-      complete(read_attributes(module), folder.checkpoints(job.name), folder.status(job.name));
+      complete(read_table_file(module), folder.checkpoints(job.name), folder.status(job.name));
       return true;
     }
     case Next::redo:
@@ -204,7 +206,7 @@ bool is_finished(const Job& job, const RunFolder& folder, const Digests& digests
 
 bool same_training(const Job& job, const RunFolder& folder, const Attributes& module) {
   Digests digests;
-  for (const auto& source : sources(job)) {
+  for (const auto& source : job.sources()) {
     const auto path = folder.file(source);
     if (!fs::exists(path)) return false;
     digests[digest_key(source)] = weights_digest(path);
@@ -218,7 +220,7 @@ bool would_accept(const std::vector<const Job*>& jobs, const RunFolder& folder,
   Digests known;
   std::set<std::string> open;
   for (const Job* job : jobs) {
-    for (const auto& source : sources(*job)) {
+    for (const auto& source : job->sources()) {
       const auto key = digest_key(source);
       if (open.contains(source.job) || known.contains(key)) continue;
       const auto path = folder.file(source);

@@ -6,7 +6,9 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/plan/sharing.hpp>
+#include <m2mkd/store/digest.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 namespace m2mkd {
 

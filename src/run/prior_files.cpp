@@ -9,6 +9,7 @@
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/nac.hpp>
 #include <m2mkd/run/prior_files.hpp>
+#include <m2mkd/store/digest.hpp>
 
 namespace m2mkd {
 namespace {

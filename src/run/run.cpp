@@ -18,6 +18,7 @@
 #include <m2mkd/run/run.hpp>
 #include <m2mkd/store/folder_lock.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "job_state.hpp"
 #include "own_folder.hpp"
@@ -29,12 +30,9 @@ namespace m2mkd {
 
 namespace {
 
-// Names in run.jobs select a job (distill.2), or all of a phase (distill).
 bool selected(const Job& job, const RunOptions& run) {
-  return run.jobs.empty() || std::ranges::any_of(run.jobs, [&](const std::string& name) {
-           return name == job.name || name == enum_name(job.phase) ||
-                  job.name.starts_with(name + ".");
-         });
+  const auto meant = [&](const std::string& name) { return is_meant(name, job); };
+  return run.jobs.empty() || std::ranges::any_of(run.jobs, meant);
 }
 
 std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run) {
@@ -49,7 +47,7 @@ Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folde
                      const Digests& given) {
   Digests digests = given;
   for (const Job* job : jobs)
-    for (const auto& source : sources(*job)) {
+    for (const auto& source : job->sources()) {
       if (const auto key = digest_key(source); !digests.contains(key))
         digests[key] = weights_digest(folder.file(source));
     }
@@ -126,8 +124,10 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
          if (!would_accept(jobs, folder, config, given)) return std::string();
          std::set<std::string> seen;
          for (const Job* job : jobs)
-           if (seen.insert(job->data.train.string() + "\n" + job->data.test.string()).second)
-             require_verified(job->data);
+           for (const auto& evaluation : job->evaluations)
+             if (const auto& data = evaluation.data;
+                 seen.insert(data.train.string() + "\n" + data.test.string()).second)
+               require_verified(data);
          for (const auto& network : given_files(list))
            if (given.contains(digest_key(network.source))) require_fitting(network);
          return std::string("open");

@@ -1,6 +1,7 @@
 #include "start_table.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <m2mkd/base/build_info.hpp>
@@ -69,6 +70,13 @@ void print_start_table(const Session& session, const Config& config, const JobLi
   log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes",
             shape.train_images, shape.validation_images, shape.test_images, shape.channels,
             shape.image_size, shape.image_size, shape.classes);
+  std::map<std::string, const Evaluation*> further;
+  for (const auto& job : list.jobs)
+    for (const auto& evaluation : job.evaluations) further[evaluation.name] = &evaluation;
+  for (const auto& [name, evaluation] : further)
+    if (name != "test" && name != "validation")
+      log::info("evaluation {}: {} images of {}, classes {}", name, evaluation->images,
+                evaluation->data.test.string(), evaluation->classes_text());
   for (const auto& note : data_notes(list)) log::warn("data       {}", note);
   const auto swept = [](const char* what, const auto& values) {
     return values.empty() ? std::string() : fmt::format("; {} {}", what, print_value(values));

@@ -1,9 +1,7 @@
-#include "digest.hpp"
-
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/digest.hpp>
 
 namespace m2mkd {
 

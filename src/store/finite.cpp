@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/named_tensors.hpp>
 
 namespace m2mkd {
 

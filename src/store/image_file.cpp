@@ -6,9 +6,9 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <m2mkd/store/digest.hpp>
 #include <m2mkd/store/image_file.hpp>
 
-#include "digest.hpp"
 #include "h5.hpp"
 #include "image_layout.hpp"
 #include "seal.hpp"

@@ -1,6 +1,6 @@
+#include <m2mkd/store/digest.hpp>
 #include <m2mkd/store/image_file.hpp>
 
-#include "digest.hpp"
 #include "h5.hpp"
 #include "image_layout.hpp"
 

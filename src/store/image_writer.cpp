@@ -1,7 +1,8 @@
 #include <cmath>
 #include <optional>
 
-#include "digest.hpp"
+#include <m2mkd/store/digest.hpp>
+
 #include "image_layout.hpp"
 #include "new_file.hpp"
 

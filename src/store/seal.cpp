@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "digest.hpp"
+#include <m2mkd/store/digest.hpp>
+
 #include "h5.hpp"
 
 namespace m2mkd::h5 {

@@ -3,8 +3,10 @@
 #include <m2mkd/store/table_file.hpp>
 
 #include "new_file.hpp"
+#include "table_groups.hpp"
 
 namespace m2mkd {
+namespace h5 {
 namespace {
 
 std::int64_t length(const Column& column) {
@@ -12,11 +14,11 @@ std::int64_t length(const Column& column) {
                     column);
 }
 
-h5::Dataset write_column(hid_t group, const std::string& name, const Column& column) {
+Dataset write_column(hid_t group, const std::string& name, const Column& column) {
   const std::vector<std::int64_t> shape{length(column)};
   const auto write = [&](hid_t type, const void* values) {
-    auto dataset = h5::make_dataset(group, name, type, shape);
-    h5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write data");
+    auto dataset = make_dataset(group, name, type, shape);
+    check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write data");
     return dataset;
   };
   if (const auto* numbers = std::get_if<std::vector<double>>(&column)) {
@@ -25,32 +27,49 @@ h5::Dataset write_column(hid_t group, const std::string& name, const Column& col
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&column)) {
     return write(H5T_STD_I64LE, integers->data());
   }
-  auto dataset = h5::make_dataset(group, name, h5::text_type(), shape);
-  h5::write_texts(dataset, std::get<std::vector<std::string>>(column));
+  auto dataset = make_dataset(group, name, text_type(), shape);
+  write_texts(dataset, std::get<std::vector<std::string>>(column));
   return dataset;
 }
 
-void write_group(hid_t file, const TableGroup& table) {
-  const auto group = h5::make_group(file, table.path);
-  h5::write_attributes(group, table.attributes);
-  h5::Dataset scale;
+}  // namespace
+
+void write_table(hid_t file, const TableGroup& table) {
+  const auto group = make_group(file, table.path);
+  write_attributes(group, table.attributes);
+  Dataset scale;
   for (const auto& [name, column] : table.columns) {
     require(length(column) == length(table.columns.front().second),
             "column '" + name + "' is as long as the first of '" + table.path + "'");
     require(name.find('/') == std::string::npos, "column name '" + name + "' has no slash");
     auto dataset = write_column(group, name, column);
     if (scale < 0) {
-      h5::check(H5DSset_scale(dataset, name.c_str()), "make dimension scale '" + name + "'");
+      check(H5DSset_scale(dataset, name.c_str()), "make dimension scale '" + name + "'");
       scale = std::move(dataset);
     } else {
-      h5::check(H5DSattach_scale(dataset, scale, 0), "attach dimension scale to '" + name + "'");
-      h5::check(dataset.close(), "write data");
+      check(H5DSattach_scale(dataset, scale, 0), "attach dimension scale to '" + name + "'");
+      check(dataset.close(), "write data");
     }
   }
-  h5::check(scale.close(), "write data");
+  check(scale.close(), "write data");
 }
 
-}  // namespace
+void write_marked_tables(hid_t file, const std::vector<TableGroup>& tables) {
+  for (const auto& table : tables) {
+    require(table.path.find('/') == std::string::npos, "tables lie at the root");
+    write_table(file, table);
+    write_attribute(make_group(file, table.path), kColumns,
+                    Attribute(static_cast<std::int64_t>(table.columns.size())));
+  }
+}
+
+}  // namespace h5
+
+const TableGroup* find_group(const std::vector<TableGroup>& groups, const std::string& path) {
+  for (const auto& group : groups)
+    if (group.path == path) return &group;
+  return nullptr;
+}
 
 TableGroup& TableFile::group(const std::string& path) {
   for (auto& existing : groups) {
@@ -60,10 +79,7 @@ TableGroup& TableFile::group(const std::string& path) {
 }
 
 const TableGroup* TableFile::find(const std::string& path) const {
-  for (const auto& existing : groups) {
-    if (existing.path == path) return &existing;
-  }
-  return nullptr;
+  return find_group(groups, path);
 }
 
 void write_table_file(const std::filesystem::path& path, const TableFile& contents) {
@@ -75,7 +91,7 @@ void write_table_file(const std::filesystem::path& path, const TableFile& conten
     h5::write_attributes(file, attributes);
     for (const auto& table : contents.groups) {
       try {
-        write_group(file, table);
+        h5::write_table(file, table);
       } catch (const Error& problem) {
         fail("group '{}': {}", table.path, problem.what());
       }

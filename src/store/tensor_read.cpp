@@ -1,6 +1,9 @@
 
 #include <algorithm>
 
+#include <m2mkd/store/digest.hpp>
+
+#include "table_groups.hpp"
 #include "tensor_types.hpp"
 
 namespace m2mkd {
@@ -13,6 +16,7 @@ void visit_tensors(hid_t group, const std::string& prefix, int depth, const Tens
     fail("groups are nested more than {} deep at '{}'", h5::kDeepest, prefix);
   h5::for_each_child(group, [&](const std::string& child, hid_t object, bool is_group) {
     const auto name = prefix + child;
+    if (is_group && depth == 0 && h5::is_marked_table(object)) return;
     if (is_group) return visit_tensors(object, name + "/", depth + 1, visit);
     try {
       visit(tensor_info(name, object), object);
@@ -44,11 +48,10 @@ std::string data_problem(const at::Tensor& tensor, const TensorInfo& info) {
 
 /// Of a network or an optimizer; other tensors (logits, columns of a checkpoint) may hold NaN.
 bool is_state(const std::string& name) {
-  return name.starts_with("stages/") || name.starts_with("shared/") ||
-         name.starts_with("optimizer/");
+  return is_weight(name) || name.starts_with("optimizer/");
 }
 
-/// Visits every dataset of an open file; errors get the tensor's name.
+/// Visits every dataset of an open file that is no column of a table; errors get the tensor's name.
 void for_each_tensor(hid_t file, const TensorVisitor& visit) {
   visit_tensors(file, "", 0, visit);
 }
@@ -64,6 +67,10 @@ std::string list_problem(const std::vector<TensorInfo>& tensors, const Attribute
 }
 
 }  // namespace
+
+bool is_weight(const std::string& name) {
+  return name.starts_with("stages/") || name.starts_with("shared/");
+}
 
 TensorFile read_tensor_file(const std::filesystem::path& path,
                             const std::function<bool(const std::string&)>& wanted) {
@@ -81,6 +88,7 @@ TensorFile read_tensor_file(const std::filesystem::path& path,
     if (const auto problem = list_problem(all, contents.attributes); !problem.empty()) {
       fail("{}", problem);
     }
+    contents.tables = h5::read_marked_tables(file);
     return contents;
   });
 }

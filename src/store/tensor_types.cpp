@@ -4,6 +4,8 @@
 
 #include <fmt/ranges.h>
 
+#include <m2mkd/store/digest.hpp>
+
 namespace m2mkd {
 namespace {
 

@@ -1,6 +1,9 @@
 #include <set>
 
+#include <m2mkd/store/digest.hpp>
+
 #include "new_file.hpp"
+#include "table_groups.hpp"
 #include "tensor_types.hpp"
 
 namespace m2mkd {
@@ -62,6 +65,7 @@ std::string write_tensor_file(const std::filesystem::path& path, const TensorFil
     attributes[kDigest] = digest;
     attributes.insert(contents.attributes.begin(), contents.attributes.end());
     h5::write_attributes(file, attributes);
+    h5::write_marked_tables(file, contents.tables);
   });
   out.finish();
   return digest;

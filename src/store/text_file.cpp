@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "publication.hpp"
 

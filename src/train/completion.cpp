@@ -5,7 +5,9 @@
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 #include <m2mkd/train/completion.hpp>
+#include <m2mkd/train/results.hpp>
 
 namespace m2mkd {
 
@@ -21,13 +23,15 @@ bool says_finished(const std::filesystem::path& path, std::int64_t steps, double
 
 }  // namespace
 
-void complete(const Attributes& module, const std::filesystem::path& checkpoints,
+void complete(const TableFile& file, const std::filesystem::path& checkpoints,
               const std::filesystem::path& status_file) {
+  const Attributes& module = file.attributes;
   const auto kept = module.find("checkpoint_kept");  // files of earlier versions do not tell
   if (kept != module.end() && std::get<std::int64_t>(kept->second) == 0)
     CheckpointFolder(checkpoints).remove();
   const std::int64_t steps = integer_attribute(module, "steps");
-  const double acc1 = number_attribute(module, "acc1");
+  const Results results = read_results(file);
+  const double acc1 = results.value("test", "acc1");
   if (status_file.empty() || says_finished(status_file, steps, acc1)) return;
   const double seconds = number_attribute(module, "seconds");
   const nlohmann::json status{
@@ -37,7 +41,7 @@ void complete(const Attributes& module, const std::filesystem::path& checkpoints
       {"epoch", number_attribute(module, "epochs")},
       {"step", steps},
       {"steps", steps},
-      {"loss", number_attribute(module, "loss")},
+      {"loss", results.value("test", "loss")},
       {"acc1", acc1},
       {"images_per_s", seconds > 0 ? number_attribute(module, "images") / seconds : 0.0},
       {"eta_seconds", 0.0},

@@ -14,6 +14,7 @@ struct EvalPlace {
   c10::Device device;
   std::function<void(const std::string& what)> beat = [](const std::string&) {};
   std::optional<PublishedMeter> meter = {};  ///< empty, one copy per chain
+  ClassMap classes = {};
 };
 
 /// As evaluate(). `next` gives this rank's batches in order, false at their end.

@@ -37,8 +37,14 @@ struct Sums {
         loss(correct1.clone()),
         meter(empty) {}
 
-  void add(std::int64_t first, const at::Tensor& logits, const at::Tensor& labels) {
-    const at::Tensor z = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+  void add(std::int64_t first, const at::Tensor& logits, const at::Tensor& of_file,
+           const ClassMap& map) {
+    at::Tensor z = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+    at::Tensor labels = of_file;
+    if (map.classes.defined() && map.masks)
+      z = z.index_select(1, map.classes.to(z.device()));
+    else if (map.classes.defined())
+      labels = map.classes.to(labels.device()).index_select(0, labels);
     loss += at::nll_loss(at::log_softmax(z, 1), labels, {}, at::Reduction::Sum).to(at::kDouble);
     const auto best = std::get<1>(z.topk(std::min<std::int64_t>(5, z.size(1)), 1));
     const at::Tensor hit = best.eq(labels.unsqueeze(1));
@@ -91,8 +97,8 @@ Accuracy finish(Sums& sums, std::span<const double> total, const Communicator& g
 
 }  // namespace
 
-double Accuracy::standard_error() const {
-  const double p = acc1 / 100.0;
+double Accuracy::standard_error(double percent) const {
+  const double p = percent / 100.0;
   return count > 0 ? 100.0 * std::sqrt(p * (1.0 - p) / static_cast<double>(count)) : 0.0;
 }
 
@@ -110,7 +116,8 @@ std::optional<std::vector<Accuracy>> evaluate(
   if (request.published_batch > 0)
     meter.emplace(request.dataset.size(), request.data.published_ranks, request.published_batch);
   return evaluate_batches(
-      chains, {request.precision, request.group, request.device, request.beat, meter},
+      chains,
+      {request.precision, request.group, request.device, request.beat, meter, request.classes},
       [&](Batch& batch) { return loader.next(batch); }, on_logits);
 }
 
@@ -135,7 +142,7 @@ std::optional<std::vector<Accuracy>> evaluate_batches(
       context.micro_batch = 1;
       const at::Tensor logits =
           chains[i].forward(prefix.output(chains[i], shared), context, shared);
-      sums[i].add(batch.first, logits, labels);
+      sums[i].add(batch.first, logits, labels, place.classes);
       if (i == 0 && on_logits) on_logits(batch.first, logits);
     }
     count += static_cast<double>(labels.size(0));

@@ -101,18 +101,19 @@ void JobRun::go_back() {
   checkpoint();
 }
 
-// Where the test set gives the best accuracy during training, that of another one does not count.
-// Accuracies before training cannot be measured any more: when the job is finished it is tested
-// again (plan/retest).
-void JobRun::forget_other_test(const TensorFile& file) {
-  const auto then = file.attributes.find("test.digest");
-  const auto now = std::as_const(task_.provenance).find("test.digest");
-  if (now == task_.provenance.end() ||
-      (then != file.attributes.end() && then->second == now->second))
-    return;
-  log::warn("{}: its checkpoint was made with another test set than data.test", task_.name);
-  if (task_.data.validation_images == 0)
-    for (const auto* name : {"best_acc1", "best_epoch"}) records_.results.erase(name);
+// What was scored on other images than today's does not count. Accuracies before training cannot be
+// measured any more: when the job is finished it is tested again (run/retest).
+void JobRun::forget_other_sets() {
+  auto& [evaluations, rows] = records_.results;
+  std::erase_if(evaluations, [&](const Scored& then) {
+    const auto now = std::ranges::find(task_.evaluations, then.evaluation, &Evaluation::name);
+    if (now != task_.evaluations.end() && now->digest == then.digest) return false;
+    if (now != task_.evaluations.end())
+      log::warn("{}: its checkpoint was made with other images of '{}' than today's", task_.name,
+                then.evaluation);
+    std::erase_if(rows, [&](const auto& row) { return row.evaluation == then.evaluation; });
+    return true;
+  });
 }
 
 // `file` is given on the root only; the others receive from it.
@@ -121,11 +122,10 @@ void JobRun::receive(const TensorFile* file) {
   if (file != nullptr) {
     NamedTensors weights;
     for (const auto& tensor : file->tensors)
-      if (tensor.first.starts_with("stages/") || tensor.first.starts_with("shared/"))
-        weights.push_back(tensor);
+      if (is_weight(tensor.first)) weights.push_back(tensor);
     m2mkd::load(active_part(task_), weights, task_.name + "'s checkpoint");
     load(progress_, records_, *file);
-    forget_other_test(*file);
+    forget_other_sets();
     optimizer_.load(file->tensors, static_cast<std::int64_t>(progress_.updates));
     if (file->attributes.contains("progress.skip_steps"))
       left_out = text_attribute(file->attributes, "progress.skip_steps");

@@ -9,12 +9,12 @@
 #include <sys/resource.h>
 
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/store/text_file.hpp>
 #include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/schedule.hpp>
 #include <m2mkd/train/trainable.hpp>
 
 #include "job_run.hpp"
-#include "test_result.hpp"
 
 namespace m2mkd {
 
@@ -28,29 +28,28 @@ double peak_memory_bytes() {
 
 }  // namespace
 
-void JobRun::record_evaluation(const Accuracy& accuracy, double seconds) {
+void JobRun::record_evaluations(std::span<const Scoring> scorings,
+                                std::span<const Accuracy> accuracies, double seconds) {
   progress_.evaluated_step = progress_.step;
   progress_.eval_seconds += seconds;
   if (!root()) return;
-  for (auto& [name, column] : records_.epochs.columns) {
-    auto& values = std::get<std::vector<double>>(column);
-    if (name == "acc1") values.back() = accuracy.acc1;
-    if (name == "acc5") values.back() = accuracy.acc5;
+  for (std::size_t i = 0; i < scorings.size(); ++i) {
+    const Evaluation& on = *scorings[i].evaluation;
+    const Accuracy& accuracy = accuracies[i];
+    const std::string prefix = of_data_section(on.name) ? "" : on.name + ".";
+    Records::complete(records_.epochs,
+                      {{prefix + "acc1", accuracy.acc1}, {prefix + "acc5", accuracy.acc5}});
+    const double best = records_.results.value(on.name, "best_acc1");
+    if (!(best >= accuracy.acc1)) record_best(records_.results, scorings[i], accuracy, epoch());
+    log::info("{}: epoch={:.4g} acc1={:.2f} acc5={:.2f}{}", task_.name, epoch(), accuracy.acc1,
+              accuracy.acc5, on_text(on));
   }
-  const auto best = records_.results.find("best_acc1");
-  if (best == records_.results.end() || std::get<double>(best->second) < accuracy.acc1) {
-    records_.results["best_acc1"] = accuracy.acc1;
-    records_.results["best_epoch"] = epoch();
-  }
-  log::info("{}: epoch={:.4g} acc1={:.2f} acc5={:.2f}", task_.name, epoch(), accuracy.acc1,
-            accuracy.acc5);
 }
 
 void JobRun::record_start(std::span<const Accuracy> accuracies, double seconds) {
   progress_.start_done = 1;
   progress_.eval_seconds += seconds;
-  if (!root()) return;
-  record_start_results(records_.results, task_, accuracies);
+  if (root()) m2mkd::record_start(records_.results, task_, accuracies);
 }
 
 bool JobRun::log_due() {
@@ -68,17 +67,24 @@ void JobRun::write_metrics() const {
   write_table_file(task_.metrics_file, file);
 }
 
-void JobRun::publish(const Accuracy& test, std::int64_t images, double seconds) {
+void JobRun::publish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
+                     double seconds) {
   progress_.eval_seconds += seconds;
   if (!root()) return;
   auto& results = records_.results;
-  record_test(results, test, images);
+  std::vector<TableGroup> experts;
+  for (std::size_t i = 0; i < scorings.size(); ++i) {
+    record(results, scorings[i], accuracies[i]);
+    if (scorings[i].evaluation->name == "test" && !accuracies[i].expert_load.empty())
+      experts.push_back(expert_table(accuracies[i]));
+  }
 
   TensorFile file;
   const Chain part = trained_part(task_);
   file.attributes = task_.provenance;
   file.attributes.insert({{"job", task_.name}, {"phase", task_.phase}});
-  file.attributes.insert(results.begin(), results.end());
+  file.attributes.insert(records_.attributes.begin(), records_.attributes.end());
+  add_attributes(results, file.attributes);
   file.attributes["steps"] = step();
   file.attributes["schedule_steps"] = total_steps(task_.options.schedule, steps_per_epoch_);
   file.attributes["epochs"] = epoch();
@@ -97,6 +103,7 @@ void JobRun::publish(const Accuracy& test, std::int64_t images, double seconds) 
   file.attributes["finished_at"] =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   file.tensors = state(part);
+  file.tables = results.tables();
 
   // A job that stops before its schedule's end keeps its checkpoint, so that it can go on.
   const bool whole = step() >= total_steps(task_.options.schedule, steps_per_epoch_);
@@ -109,12 +116,18 @@ void JobRun::publish(const Accuracy& test, std::int64_t images, double seconds) 
   metrics.attributes["module_digest"] = tensors_digest(file.tensors);  // a second witness
   for (const TableGroup* table : {&records_.epochs, &records_.steps})
     if (!table->columns.empty()) metrics.groups.push_back(*table);
-  if (!test.expert_load.empty()) metrics.groups.push_back(expert_table(test));
+  for (const auto* tables : {&file.tables, &experts})
+    metrics.groups.insert(metrics.groups.end(), tables->begin(), tables->end());
   if (!task_.metrics_file.empty()) write_table_file(task_.metrics_file, metrics);
   write_tensor_file(task_.module_file, file);
-  complete(file.attributes, task_.checkpoints, task_.status_file);
+  complete({file.attributes, file.tables}, task_.checkpoints, task_.status_file);
   log::info("{}: finished step={} acc1={:.2f} acc5={:.2f} loss={:.4f} seconds={:.1f}", task_.name,
-            step(), test.acc1, test.acc5, test.loss, progress_.seconds);
+            step(), results.value("test", "acc1"), results.value("test", "acc5"),
+            results.value("test", "loss"), progress_.seconds);
+  for (std::size_t i = 0; i < scorings.size(); ++i)
+    if (const Evaluation& on = *scorings[i].evaluation; !of_data_section(on.name))
+      log::info("{}: acc1={:.2f} acc5={:.2f} loss={:.4f}{}", task_.name, accuracies[i].acc1,
+                accuracies[i].acc5, accuracies[i].loss, on_text(on));
 }
 
 std::string JobRun::progress_text() const {
@@ -143,8 +156,7 @@ void JobRun::write_status(const std::string& state) const {
                         {"eta_seconds", recent_rate_ > 0 ? left / recent_rate_ : 0.0},
                         {"ranks", context_.group.size()},
                         {"time", utc_time_text()}};
-  if (const auto acc1 = records_.results.find("acc1"); acc1 != records_.results.end())
-    status["acc1"] = std::get<double>(acc1->second);
+  if (const Result* acc1 = records_.results.find("test", "acc1")) status["acc1"] = acc1->value;
   write_text_file(task_.status_file, status.dump(1) + "\n");
 }
 

@@ -250,13 +250,18 @@ void JobRun::close_epoch() {
   progress_.loss = progress_.ce = progress_.kl = progress_.samples = progress_.epoch_seconds = 0;
 }
 
-bool JobRun::evaluation_due() const {
-  const double every = task_.options.eval_epochs;
-  if (every <= 0 || step() == 0 || progress_.evaluated_step == progress_.step || !at_epoch_end())
-    return false;
-  // Due when an integer multiple of `every` lies in the epoch that just ended.
+std::vector<Scoring> JobRun::due_scorings() const {
+  std::vector<Scoring> due;
+  if (step() == 0 || progress_.evaluated_step == progress_.step || !at_epoch_end()) return due;
+  // Due when an integer multiple of `epochs` lies in the epoch that just ended.
   const double before = static_cast<double>(step() - 1) / static_cast<double>(steps_per_epoch_);
-  return at_end() || std::floor(epoch() / every) > std::floor(std::floor(before) / every);
+  for (const auto& evaluation : task_.evaluations) {
+    const double every = evaluation.epochs;
+    if (every > 0 &&
+        (at_end() || std::floor(epoch() / every) > std::floor(std::floor(before) / every)))
+      due.push_back({&task_, &evaluation, task_.chain});
+  }
+  return due;
 }
 
 }  // namespace m2mkd

@@ -14,6 +14,7 @@
 #include <m2mkd/train/trainer.hpp>
 
 #include "progress.hpp"
+#include "scores.hpp"
 #include "task_parts.hpp"
 
 namespace m2mkd {
@@ -50,12 +51,12 @@ class JobRun {
 
   // At epoch ends.
   void close_epoch();
-  bool evaluation_due() const;
-  void record_evaluation(const Accuracy& accuracy, double seconds);
-  bool start_due() const {
-    return progress_.start_done == 0 && (task_.evaluate_start || task_.evaluate_teachers);
-  }
-  /// Accuracies of start_chains(task()).
+  /// What is to be scored now, during training.
+  std::vector<Scoring> due_scorings() const;
+  void record_evaluations(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
+                          double seconds);
+  bool start_due() const { return progress_.start_done == 0 && !start_scorings(task_).empty(); }
+  /// Accuracies of start_scorings(task()).
   void record_start(std::span<const Accuracy> accuracies, double seconds);
 
   // Files; all ranks call, the group's root writes.
@@ -77,8 +78,9 @@ class JobRun {
   bool restore();
   /// Back to the newest checkpoint; the step that was not finite is left out from now on.
   void go_back();
-  /// `images`: of the test set, scored or not.
-  void publish(const Accuracy& test, std::int64_t images, double seconds);
+  /// `accuracies` of end_scorings().
+  void publish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
+               double seconds);
   void write_metrics() const;
   void write_status(const std::string& state) const;
   /// A line for the log is due: its time is taken anew.
@@ -94,7 +96,7 @@ class JobRun {
   std::string non_finite_stage() const;
   std::optional<TensorFile> newest_checkpoint() const;
   void receive(const TensorFile* file);
-  void forget_other_test(const TensorFile& file);
+  void forget_other_sets();
   bool leaves_out(std::int64_t step) const { return std::ranges::count(skip_steps_, step) > 0; }
   std::string too_many() const;
 

@@ -19,35 +19,58 @@ std::int64_t published_batch(const TrainOptions& options, const DataOptions& dat
   return std::max<std::int64_t>(1, std::llround(1.5 * share));
 }
 
-}  // namespace
-
-Dataset open_split(const Task& task, Split split) {
-  Dataset dataset(task.data, split);
-  const auto digest = task.provenance.find(split == Split::test ? "test.digest" : "data.digest");
-  if (digest != task.provenance.end()) dataset.expect(std::get<std::string>(digest->second));
-  return dataset;
+std::string place(const Evaluation& evaluation) {
+  const auto& data = evaluation.data;
+  return fmt::format("{} {}", static_cast<int>(evaluation.split),
+                     (evaluation.split == Split::test ? data.test : data.train).string());
 }
 
-std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Evaluated>& chains,
-                                                   const Dataset& dataset,
+ClassMap class_map(const Evaluation& evaluation) {
+  if (evaluation.classes.empty()) return {};
+  const at::Tensor classes =
+      at::empty({static_cast<std::int64_t>(evaluation.classes.size())}, at::kLong);
+  std::ranges::copy(evaluation.classes, classes.mutable_data_ptr<std::int64_t>());
+  return {classes, evaluation.masks};
+}
+
+}  // namespace
+
+const Dataset& EvaluationImages::of(const Evaluation& evaluation) {
+  const auto key = place(evaluation);
+  auto it = open_.find(key);
+  if (it == open_.end()) it = open_.emplace(key, evaluation.open()).first;
+  return it->second;
+}
+
+std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Scoring>& chains,
+                                                   EvaluationImages& images,
                                                    const TrainContext& context) {
-  using Key = std::tuple<std::int64_t, bool, std::int64_t>;
-  std::map<Key, std::vector<std::size_t>> alike;
+  using Key =
+      std::tuple<std::string, std::vector<std::int64_t>, bool, std::int64_t, bool, std::int64_t>;
+  std::vector<std::pair<Key, std::vector<std::size_t>>> alike;  // in the order of their first
   for (std::size_t i = 0; i < chains.size(); ++i) {
-    const Task& task = *chains[i].first;
-    alike[{task.options.eval_batch, task.options.eval_drop_last,
-           published_batch(task.options, task.data)}]
-        .push_back(i);
+    const auto& [task, evaluation, chain] = chains[i];
+    const Key key{place(*evaluation),
+                  evaluation->classes,
+                  evaluation->masks,
+                  task->options.eval_batch,
+                  task->options.eval_drop_last,
+                  published_batch(task->options, task->data)};
+    auto it = std::ranges::find(alike, key, [](const auto& group) { return group.first; });
+    if (it == alike.end()) it = alike.insert(alike.end(), {key, {}});
+    it->second.push_back(i);
   }
   std::vector<Accuracy> all(chains.size());
   for (const auto& [key, places] : alike) {
-    const Task& task = *chains[places.front()].first;
+    const Task& task = *chains[places.front()].task;
+    const Evaluation& evaluation = *chains[places.front()].evaluation;
     std::vector<Chain> together;
-    for (const auto i : places) together.push_back(chains[i].second);
-    const auto [batch, drop_last, published] = key;
+    for (const auto i : places) together.push_back(chains[i].chain);
     auto accuracies =
-        evaluate(together, {dataset, task.data, batch, task.options.precision, context.group,
-                            context.device, context.beat, drop_last, published});
+        evaluate(together, {images.of(evaluation), evaluation.data, task.options.eval_batch,
+                            task.options.precision, context.group, context.device, context.beat,
+                            task.options.eval_drop_last, published_batch(task.options, task.data),
+                            class_map(evaluation)});
     if (!accuracies) return std::nullopt;
     for (std::size_t k = 0; k < places.size(); ++k) all[places[k]] = std::move((*accuracies)[k]);
   }

@@ -1,8 +1,8 @@
 #pragma once
-// Evaluation of the jobs of a pack, each by its own settings.
+// Scoring of the jobs of a pack, each by its own settings.
 
+#include <map>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include <m2mkd/train/evaluator.hpp>
@@ -10,18 +10,27 @@
 
 namespace m2mkd {
 
-/// A chain, and the job whose evaluation settings it has.
-using Evaluated = std::pair<const Task*, Chain>;
+/// The images of the evaluations of a pack's jobs, open.
+class EvaluationImages {
+ public:
+  const Dataset& of(const Evaluation& evaluation);
 
-/// Accuracies on the split in the order of `chains`. Those with the same eval_batch, eval_drop_last
-/// and meter go together, and what they have in common is computed once. Nothing where a stop was
-/// requested on any rank of the group.
-std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Evaluated>& chains,
-                                                   const Dataset& dataset,
+ private:
+  std::map<std::string, Dataset> open_;  ///< by split and file
+};
+
+/// A chain, the job whose evaluation settings it has, and what it is scored on.
+struct Scoring {
+  const Task* task;
+  const Evaluation* evaluation;
+  Chain chain;
+};
+
+/// Accuracies in the order of `chains`. Those on the same images with the same classes, eval_batch,
+/// eval_drop_last and meter go together, and what they have in common is computed once. Nothing
+/// where a stop was requested on any rank of the group.
+std::optional<std::vector<Accuracy>> evaluate_pack(const std::vector<Scoring>& chains,
+                                                   EvaluationImages& images,
                                                    const TrainContext& context);
-
-/// The task's images, which are those that its files name (data.digest, test.digest); throws Error
-/// where the file was exchanged since.
-Dataset open_split(const Task& task, Split split);
 
 }  // namespace m2mkd

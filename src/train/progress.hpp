@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <m2mkd/store/table_file.hpp>
 #include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/train/results.hpp>
 
 namespace m2mkd {
 
@@ -33,15 +33,18 @@ struct Progress {
 
 /// Results and columns, kept by the group's root alone.
 struct Records {
-  Attributes results;  ///< acc1, acc5, loss, start_acc1, ...
+  Results results;
+  Attributes attributes;  ///< further ones of the module file: extended_from
   TableGroup epochs{"epochs", {}, {}}, steps{"steps", {}, {}};
 
-  /// Appends one row; the columns are those of the first row.
+  /// Appends one row. A column that is new, or that the row lacks, holds NaN elsewhere.
   static void append(TableGroup& table, const std::vector<std::pair<std::string, double>>& row);
+  /// Sets values of the last row.
+  static void complete(TableGroup& table, const std::vector<std::pair<std::string, double>>& row);
 };
 
-/// Adds "progress.*" attributes (numbers that a file does not have are 0), the results and the
-/// columns ("progress/epochs/loss", float64) to a checkpoint.
+/// Adds "progress.*" attributes (numbers that a file does not have are 0), the results as tables
+/// and the columns ("progress/epochs/loss", float64) to a checkpoint.
 void save(Progress progress, const Records& records, TensorFile& file);
 void load(Progress& progress, Records& records, const TensorFile& file);
 

@@ -11,9 +11,8 @@
 #include <m2mkd/train/trainer.hpp>
 
 #include "autocast.hpp"
-#include "pack_evaluation.hpp"
 #include "pack_step.hpp"
-#include "test_result.hpp"
+#include "scores.hpp"
 
 namespace m2mkd {
 
@@ -48,6 +47,30 @@ void require_shared_batches(const std::vector<Task>& pack) {
   }
 }
 
+// The images to train on, which are those that the task's files name.
+Dataset open_training(const Task& task) {
+  Dataset dataset(task.data, Split::train);
+  if (const auto digest = text_or_empty(task.provenance, "data.digest"); !digest.empty())
+    dataset.expect(digest);
+  return dataset;
+}
+
+/// What several jobs have to be scored on at once.
+struct Scorings {
+  struct Share {
+    JobRun* run;
+    std::size_t first, count;
+  };
+  std::vector<Scoring> all;
+  std::vector<Share> shares;
+
+  void add(JobRun* run, std::vector<Scoring> of_run) {
+    if (of_run.empty()) return;
+    shares.push_back({run, all.size(), of_run.size()});
+    std::ranges::move(of_run, std::back_inserter(all));
+  }
+};
+
 }  // namespace
 
 LoaderOptions loader_options(const TrainOptions& options, std::uint64_t seed,
@@ -69,18 +92,16 @@ struct Trainer::Impl {
   std::int64_t position = -1;                 ///< step that the loader gives next; -1: none yet
   std::vector<std::unique_ptr<JobRun>> runs;  ///< jobs that are not published
   std::vector<JobRun*> training;              ///< those of them that make the next step
-  Dataset test;
-  std::optional<Dataset> validation;
+  EvaluationImages images;
   Stopwatch since_draw, since_status;
   log::ProgressLine line;
 
   Impl(const std::vector<Task>& pack, TrainContext where)
       : context(std::move(where)),
-        loader(open_split(pack.front(), Split::train), pack.front().data,
-               loader_options(pack.front().options, pack.front().seed, context.group)),
-        test(open_split(pack.front(), Split::test)) {
-    if (pack.front().data.validation_images > 0)
-      validation = open_split(pack.front(), Split::validation);
+        loader(open_training(pack.front()), pack.front().data,
+               loader_options(pack.front().options, pack.front().seed, context.group)) {
+    for (const auto& task : pack)
+      for (const auto& evaluation : task.evaluations) images.of(evaluation);
     for (const auto& task : pack)
       runs.push_back(std::make_unique<JobRun>(task, context, loader.steps_per_epoch(),
                                               loader.samples_per_step()));
@@ -90,6 +111,9 @@ struct Trainer::Impl {
 
   void restore();
   bool evaluate_start();
+  bool score(const Scorings& scorings,
+             const std::function<void(const Scorings::Share&, std::span<const Accuracy>,
+                                      double seconds)>& record);
   bool settle();
   void gather();
   bool train_step();
@@ -108,67 +132,55 @@ void Trainer::Impl::restore() {
   }
 }
 
-bool Trainer::Impl::evaluate_start() {
-  std::vector<JobRun*> due;
-  std::vector<Evaluated> chains;
-  for (const auto& run : runs)
-    if (run->start_due()) {
-      due.push_back(run.get());
-      for (auto& chain : start_chains(run->task()))
-        chains.emplace_back(&run->task(), std::move(chain));
-    }
-  if (due.empty()) return true;
+// False when a stop was requested meanwhile; then nothing is recorded.
+bool Trainer::Impl::score(
+    const Scorings& scorings,
+    const std::function<void(const Scorings::Share&, std::span<const Accuracy>, double)>& record) {
+  if (scorings.all.empty()) return true;
   const Stopwatch watch;
-  const auto accuracies = evaluate_pack(chains, test, context);
+  const auto accuracies = evaluate_pack(scorings.all, images, context);
   if (!accuracies) return false;
-  std::size_t first = 0;
-  for (JobRun* run : due) {
-    const std::size_t count = start_chains(run->task()).size();
-    run->record_start(std::span(*accuracies).subspan(first, count),
-                      watch.seconds() / static_cast<double>(due.size()));
-    first += count;
-  }
+  const double seconds = watch.seconds() / static_cast<double>(scorings.shares.size());
+  for (const auto& share : scorings.shares)
+    record(share, std::span(*accuracies).subspan(share.first, share.count), seconds);
   return true;
+}
+
+bool Trainer::Impl::evaluate_start() {
+  Scorings due;
+  for (const auto& run : runs)
+    if (run->start_due()) due.add(run.get(), start_scorings(run->task()));
+  return score(due, [](const auto& share, auto accuracies, double seconds) {
+    share.run->record_start(accuracies, seconds);
+  });
 }
 
 // Everything that is due between two steps. False when a stop was requested meanwhile.
 bool Trainer::Impl::settle() {
   if (std::ranges::none_of(runs, [](const auto& run) { return run->at_epoch_end(); })) return true;
-  const Stopwatch watch;
-  std::vector<JobRun*> due, ended;
-  std::vector<Evaluated> due_chains, ended_chains;
+  Scorings due, ended;
   for (const auto& run : runs) {
     if (!run->at_epoch_end()) continue;
     run->close_epoch();
-    if (run->evaluation_due()) {
-      due.push_back(run.get());
-      due_chains.emplace_back(&run->task(), run->task().chain);
-    }
-    if (run->at_end()) {
-      ended.push_back(run.get());
-      ended_chains.emplace_back(&run->task(), run->task().chain);
-    }
+    due.add(run.get(), run->due_scorings());
+    if (run->at_end()) ended.add(run.get(), end_scorings(run->task(), run->task().chain));
   }
   // What is not finite is neither saved nor published: a job that ends is looked at in any case.
   save([](const JobRun& run) {
     return run.step() > 0 && run.at_epoch_end() && (run.at_end() || run.epoch_checkpoint_due());
   });
-  if (!due.empty()) {
-    const auto accuracies = evaluate_pack(due_chains, validation ? *validation : test, context);
-    if (!accuracies) return false;
-    for (std::size_t i = 0; i < due.size(); ++i)
-      due[i]->record_evaluation((*accuracies)[i],
-                                watch.seconds() / static_cast<double>(due.size()));
-  }
-  if (!ended.empty()) {
-    const Stopwatch final_watch;
-    const auto accuracies = evaluate_pack(ended_chains, test, context);
-    if (!accuracies) return false;
-    for (std::size_t i = 0; i < ended.size(); ++i)
-      ended[i]->publish((*accuracies)[i], test.size(),
-                        final_watch.seconds() / static_cast<double>(ended.size()));
-    std::erase_if(runs, [](const auto& run) { return run->at_end(); });
-  }
+  const auto of = [](const Scorings& scorings, const auto& share) {
+    return std::span(scorings.all).subspan(share.first, share.count);
+  };
+  const bool scored = score(due, [&](const auto& share, auto accuracies, double seconds) {
+    share.run->record_evaluations(of(due, share), accuracies, seconds);
+  });
+  if (!scored) return false;
+  const bool published = score(ended, [&](const auto& share, auto accuracies, double seconds) {
+    share.run->publish(of(ended, share), accuracies, seconds);
+  });
+  if (!published) return false;
+  std::erase_if(runs, [](const auto& run) { return run->at_end(); });
   return true;
 }
 

@@ -66,9 +66,7 @@ class Log : public ::testing::Test {
   void SetUp() override {
     setenv("NO_COLOR", "1", 1);
   }  // also where a person runs the tests on a terminal
-  void TearDown() override {
-    log::set_speaker(0, 1, true);
-  }
+  void TearDown() override { log::set_speaker(0, 1, true); }
 };
 
 TEST_F(Log, LinesHaveTimeAndLevel) {

@@ -10,8 +10,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <m2mkd/nn/layers.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/layers.hpp>
 #include <m2mkd/nn/nac.hpp>
 
 #include "nac/noise.hpp"

@@ -9,6 +9,7 @@
 namespace m2mkd {
 namespace {
 
+using test::cost_of;
 using test::small_job;
 using test::vit;
 using test::vmoe;
@@ -45,7 +46,7 @@ Sums four_stages(F&& make) {
   Sums sums;
   double deepest = 0;
   for (int i = 0; i < 4; ++i) {
-    const JobCost cost = job_cost(make(i));
+    const JobCost cost = cost_of(make(i));
     sums.alone += cost.train.executed / 1e9;
     sums.packed += (cost.train.executed - cost.prefix.executed) / 1e9;
     deepest = std::max(deepest, cost.prefix.executed / 1e9);
@@ -63,7 +64,7 @@ void expect_published(double ours, double published, double image_gradient) {
 TEST(JobCost, OfDistillingIsThatOfTheTable) {
   const double prefix[] = {0, 5.42, 10.54, 15.66};
   for (int i = 0; i < 4; ++i) {
-    const JobCost cost = job_cost(pair(kMoeBase, kLarge, kMetaLarge, i));
+    const JobCost cost = cost_of(pair(kMoeBase, kLarge, kMetaLarge, i));
     EXPECT_NEAR(cost.prefix.executed / 1e9, prefix[i], 0.006) << i;
   }
   const Sums sums = four_stages([](int i) { return pair(kMoeBase, kLarge, kMetaLarge, i); });
@@ -99,16 +100,16 @@ TEST(JobCost, OfIncubatingIsThatOfTheTable) {
 
 TEST(JobCost, OfWholeNetworksIsThatOfTheTable) {
   expect_published(
-      job_cost(imagenet(Phase::pretrain, kMetaLarge, -1, kMetaLarge)).train.executed / 1e9, 49.52,
+      cost_of(imagenet(Phase::pretrain, kMetaLarge, -1, kMetaLarge)).train.executed / 1e9, 49.52,
       0.31);
-  expect_published(job_cost(imagenet(Phase::finetune, kLarge, -1, kMetaLarge)).train.executed / 1e9,
+  expect_published(cost_of(imagenet(Phase::finetune, kLarge, -1, kMetaLarge)).train.executed / 1e9,
                    356.52, 0.31);
   Job kd = imagenet(Phase::final, kMoeBase, -1, kMetaLarge);
-  expect_published(job_cost(kd).train.executed / 1e9, 159.55, 0.23);
+  expect_published(cost_of(kd).train.executed / 1e9, 159.55, 0.23);
   kd.teachers.push_back({"teacher", kLarge, {}, true, {"finetune", {}}, {}});
-  expect_published(job_cost(kd).train.executed / 1e9, 278.39, 0.23);
-  EXPECT_EQ(job_cost(kd).frozen, 304326632);
-  EXPECT_NEAR(job_cost(kd).eval_flops / 1e9, 53.18, 0.006);
+  expect_published(cost_of(kd).train.executed / 1e9, 278.39, 0.23);
+  EXPECT_EQ(cost_of(kd).frozen, 304326632);
+  EXPECT_NEAR(cost_of(kd).eval_flops / 1e9, 53.18, 0.006);
 }
 
 TEST(JobCost, WithoutDistillationLeavesTheTeacherOut) {
@@ -117,24 +118,24 @@ TEST(JobCost, WithoutDistillationLeavesTheTeacherOut) {
   Job none = without;
   none.teachers.clear();
   // Teacher's stage and suffix: 30.70 + 5.12 + 0.85.
-  EXPECT_NEAR((job_cost(with).train.executed - job_cost(without).train.executed) / 1e9,
+  EXPECT_NEAR((cost_of(with).train.executed - cost_of(without).train.executed) / 1e9,
               30.70 + 5.12 + 0.85, 0.02);
-  EXPECT_EQ(job_cost(without).train.executed, job_cost(none).train.executed);
-  EXPECT_EQ(job_cost(without).frozen, job_cost(none).frozen);
-  EXPECT_EQ(job_cost(without).eval_images, job_cost(none).eval_images);
+  EXPECT_EQ(cost_of(without).train.executed, cost_of(none).train.executed);
+  EXPECT_EQ(cost_of(without).frozen, cost_of(none).frozen);
+  EXPECT_EQ(cost_of(without).eval_images, cost_of(none).eval_images);
 }
 
 TEST(JobCost, OfATeacherWithItsOwnMetaHasThatMetasPrefix) {
   Job job = pair(kMoeBase, kLarge, kMetaLarge, 2), other = job;
   other.teachers[0].meta_weights.job = "pretrain.other";
-  const JobCost a = job_cost(job), b = job_cost(other);
+  const JobCost a = cost_of(job), b = cost_of(other);
   EXPECT_NEAR(b.train.executed - a.train.executed, a.prefix.executed, 1);
   EXPECT_EQ(b.prefix.executed, a.prefix.executed);
   EXPECT_GT(b.frozen, a.frozen);
 }
 
 TEST(JobCost, CountsParameters) {
-  const JobCost cost = job_cost(pair(kMoeBase, kLarge, kMetaLarge, 1));
+  const JobCost cost = cost_of(pair(kMoeBase, kLarge, kMetaLarge, 1));
   EXPECT_EQ(cost.trainable, 122031384);  // with stitches
   EXPECT_EQ(cost.meta, 52402152);
   const auto meta_block = 12596224;
@@ -146,15 +147,15 @@ TEST(JobCost, CountsParameters) {
 TEST(JobCost, CountsStepsAndImagesAsTheLoaderDoes) {
   Job job = small_job("e2e", Phase::final, Role::student, -1);
   job.shape.train_images = 1000;  // 15 steps of 64 per epoch
-  EXPECT_EQ(job_cost(job).steps, 45);
-  EXPECT_EQ(job_cost(job).images, 45 * 64);
-  EXPECT_EQ(job_cost(job).eval_images, 10000);
+  EXPECT_EQ(cost_of(job).steps, 45);
+  EXPECT_EQ(cost_of(job).images, 45 * 64);
+  EXPECT_EQ(cost_of(job).eval_images, 10000);
   job.train.max_steps = 7;
-  EXPECT_EQ(job_cost(job).steps, 7);
+  EXPECT_EQ(cost_of(job).steps, 7);
   job.train.max_steps = 0;
   job.shape.train_images = 50;  // less than one batch
-  EXPECT_EQ(job_cost(job).steps, 3);
-  EXPECT_EQ(job_cost(job).images, 150);
+  EXPECT_EQ(cost_of(job).steps, 3);
+  EXPECT_EQ(cost_of(job).images, 150);
 }
 
 TEST(JobCost, CountsTheStepsOfThePublishedSampler) {
@@ -163,7 +164,7 @@ TEST(JobCost, CountsTheStepsOfThePublishedSampler) {
   job.train.batch = 64;
   job.train.schedule.epochs = 3;
   job.data.order = Order::published;
-  EXPECT_EQ(job_cost(job).steps, 3 * 44);
+  EXPECT_EQ(cost_of(job).steps, 3 * 44);
 }
 
 TEST(JobCost, CountsEvaluations) {
@@ -171,7 +172,7 @@ TEST(JobCost, CountsEvaluations) {
   job.train.schedule.epochs = 5;
   const auto images = [&](double every) {
     job.train.eval_epochs = every;
-    return job_cost(job).eval_images;
+    return cost_of(job).eval_images;
   };
   EXPECT_EQ(images(0), 10000);
   EXPECT_EQ(images(1), 60000);
@@ -189,7 +190,7 @@ TEST(JobCost, CountsEvaluations) {
                               false,
                               {"t", {}},
                               distill.meta_weights});
-  EXPECT_EQ(job_cost(distill).eval_images, 20000);
+  EXPECT_EQ(cost_of(distill).eval_images, 20000);
 }
 }  // namespace
 }  // namespace m2mkd

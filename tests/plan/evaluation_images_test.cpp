@@ -34,6 +34,7 @@ class EncodedImages : public testing::Test {
   }
   void decode(std::int64_t validation = 0) {
     job.data.validation_images = validation;
+    job.evaluations = own_evaluations(job.data, {}, 0);
     decode_evaluation_images({&job}, Communicator(), [](const std::string&) {});
   }
   Folder folder;

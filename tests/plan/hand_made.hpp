@@ -42,9 +42,15 @@ inline Job small_job(const std::string& name, Phase phase, Role role, int stage)
   return job;
 }
 
+/// Of a job that is scored as section [data] asks.
+inline JobCost cost_of(Job job) {
+  job.evaluations = own_evaluations(job.data, job.shape, job.train.eval_epochs);
+  return job_cost(job);
+}
+
 /// `cost` filled in.
 inline Job costed(Job job) {
-  job.cost = job_cost(job);
+  job.cost = cost_of(job);
   return job;
 }
 

@@ -3,6 +3,7 @@
 #include "plan_file.hpp"
 
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "data/packed.hpp"
 #include "plan/small_config.hpp"

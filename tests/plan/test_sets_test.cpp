@@ -19,16 +19,24 @@ Job tested_job() {
   Job job;
   job.name = "final.e2e";
   job.train.eval_batch = 16;
-  job.shape.test_images = 40;
-  job.shape.test_digest = "today";
+  job.evaluations = {{.name = "test", .digest = "today", .images = 40, .start = true}};
   return job;
 }
 
-Attributes record(std::int64_t scored, std::int64_t dropped, const std::string& digest) {
-  return {{"test_images", scored},
+// As an earlier version recorded it.
+Attributes attributes(std::int64_t scored, std::int64_t dropped, const std::string& digest) {
+  return {{"acc1", 50.0},
+          {"test_images", scored},
           {"test.dropped", dropped},
           {"test.digest", digest},
           {"test.name", std::string("small")}};
+}
+
+TableFile record(std::int64_t scored, std::int64_t dropped, const std::string& digest) {
+  Results results;
+  results.put(Scored{"test", "small", digest, scored + dropped, "same"});
+  results.put(Result{"final.e2e", "test", "acc1", 50, 8, scored});
+  return {{}, results.tables()};
 }
 
 TEST(OtherTestSet, IsSeenInTheRecord) {
@@ -40,16 +48,54 @@ TEST(OtherTestSet, IsSeenInTheRecord) {
   job.train.eval_drop_last = true;
   EXPECT_THAT(test_difference(job, record(32, 8, "today")), IsEmpty());
   job.train.eval_drop_last = false;
-  auto start = record(40, 0, "today");
-  start["test.start_digest"] = std::string("then");
-  EXPECT_THAT(test_difference(job, start), HasSubstr("its start on another set"));
   auto meter = record(40, 0, "today");
-  meter["acc1_published"] = 12.0;
+  Results results = read_results(meter);
+  results.put(Result{"final.e2e", "test", "acc1_published", 12, NAN, 40});
+  meter.groups = results.tables();
   EXPECT_THAT(test_difference(job, meter), HasSubstr("published meter"));
   job.train.published_meter = true;
   EXPECT_THAT(test_difference(job, meter), IsEmpty());
-  EXPECT_THAT(test_difference(job, Attributes{{"test_images", std::int64_t{40}}}),
+  EXPECT_EQ(test_difference(job, TableFile{}), "not yet");
+}
+
+TEST(OtherTestSet, IsSeenInTheAttributesOfAnEarlierVersion) {
+  Job job = tested_job();
+  const auto difference = [&](const Attributes& a) { return test_difference(job, {a, {}}); };
+  EXPECT_THAT(difference(attributes(40, 0, "today")), IsEmpty());
+  EXPECT_EQ(difference(attributes(30, 0, "then")),
+            "on small (digest then), 30 of 30 images scored");
+  EXPECT_THAT(difference({{"acc1", 50.0}, {"test_images", std::int64_t{40}}}),
               HasSubstr("earlier version"));
+  job.parts = {{"distill.0", {}}};  // its start is scored, too
+  auto start = attributes(40, 0, "today");
+  EXPECT_THAT(difference(start), HasSubstr("its start on another set"));
+  start["start_acc1"] = 20.0;
+  EXPECT_THAT(difference(start), IsEmpty());
+  start["test.start_digest"] = std::string("then");
+  EXPECT_THAT(difference(start), HasSubstr("its start on another set"));
+}
+
+// Who asks for other images, another label map or a start that was not scored gets them.
+TEST(OtherTestSet, IsSeenByTheRowsOfEachEvaluation) {
+  Job job = tested_job();
+  Evaluation more{.name = "more", .digest = "m", .images = 10};
+  TableFile file = record(40, 0, "today");
+  EXPECT_EQ(test_difference(job, more, file), "not yet");
+  Results results = read_results(file);
+  results.put(Scored{"more", "extra", "m", 10, "same"});
+  results.put(Result{"final.e2e", "more", "acc1", 50, 1, 10});
+  file.groups = results.tables();
+  EXPECT_THAT(test_difference(job, more, file), IsEmpty());
+  more.classes = {3, 1};
+  EXPECT_THAT(test_difference(job, more, file), HasSubstr("10 of 10 images scored"));
+  more.classes.clear();
+  more.start = true;
+  EXPECT_THAT(test_difference(job, more, file), IsEmpty()) << "there is no start to score";
+  job.parts = {{"distill.0", {}}};
+  EXPECT_THAT(test_difference(job, more, file), HasSubstr("its start"));
+  more.start = more.end = false;
+  more.digest = "other";
+  EXPECT_THAT(test_difference(job, more, file), IsEmpty()) << "during training alone";
 }
 
 class OtherTestSetOfARun : public CheckedRun {};
@@ -65,7 +111,7 @@ TEST_F(OtherTestSetOfARun, LeavesNoModuleInTheTable) {
   EXPECT_THAT(comparison_table(table), HasSubstr("test set      small, 40 images, digest "));
 
   JobList other = *list;
-  for (auto& job : other.jobs) job.shape.test_digest = "another";
+  for (auto& job : other.jobs) job.evaluations.front().digest = "another";
   const auto mixed = summarise(other, run, config);
   EXPECT_TRUE(method_rows(mixed).empty());
   EXPECT_THAT(comparison_table(mixed),

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/store/checkpoint.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 

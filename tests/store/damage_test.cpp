@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <m2mkd/store/folder_lock.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 

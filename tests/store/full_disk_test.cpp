@@ -10,6 +10,7 @@
 #include <m2mkd/store/image_file.hpp>
 #include <m2mkd/store/safetensors.hpp>
 #include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 #include <m2mkd/store/torch_file.hpp>
 
 #include "scratch.hpp"

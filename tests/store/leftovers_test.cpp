@@ -1,4 +1,5 @@
 #include <m2mkd/store/leftovers.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/store/safetensors.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 

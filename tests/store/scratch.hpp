@@ -12,6 +12,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/store/table_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 namespace m2mkd::test {
 

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/store/attribute_text.hpp>
+#include <m2mkd/store/digest.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 
 #include "scratch.hpp"

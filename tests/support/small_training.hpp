@@ -99,6 +99,13 @@ inline std::vector<Task> distill_tasks(const TrainOptions& options,
   return tasks;
 }
 
+/// What it learns from and is scored on.
+inline void give_data(Task& task, const DataOptions& data) {
+  std::vector<std::string> problems;
+  task.data = data;
+  task.evaluations = own_evaluations(data, data_shape(data, problems), task.options.eval_epochs);
+}
+
 using Beat = std::function<void(const std::string& what)>;
 
 inline Outcome train(
@@ -107,7 +114,7 @@ inline Outcome train(
   TrainContext context;
   context.world = context.group = group;
   context.beat = std::move(beat);
-  for (auto& task : pack) task.data = data;
+  for (auto& task : pack) give_data(task, data);
   return Trainer(std::move(pack), context).run();
 }
 

@@ -29,7 +29,8 @@ class Schema {
     std::vector<Line> lines;
     /// Sections whose keys are valid here too and are looked up next: distill → train.
     std::vector<std::string> inherits;
-    bool qualified = false;  ///< may `[name.QUALIFIER]` be written?
+    bool qualified = false;   ///< may `[name.QUALIFIER]` be written?
+    bool only_named = false;  ///< `[name]` itself may not
   };
 
   /// Declares a section with the keys of one options struct; defaults are those of O{}.
@@ -41,6 +42,12 @@ class Schema {
     for (const auto& key : keys.keys())
       section.lines.push_back({key.name, key.print(defaults), key.type, key.help});
     sections_.push_back(std::move(section));
+  }
+  /// The same for a section of which there may be any number, each as `[name.QUALIFIER]`.
+  template <class O>
+  void named_section(std::string name, std::string title, const Keys<O>& keys) {
+    section(std::move(name), std::move(title), keys, {}, true);
+    sections_.back().only_named = true;
   }
 
   /// True if `name` (without section) is a key of `section` or of what it inherits.

@@ -1,5 +1,5 @@
 #pragma once
-// The settings of section [data] and of a training batch.
+// The settings of sections [data] and [evaluation.NAME].
 
 #include <cstdint>
 #include <filesystem>
@@ -59,6 +59,27 @@ struct DataOptions {
       4;  ///< batches prepared ahead by the loader thread (not part of a run's identity)
 
   static Keys<DataOptions> keys();
+};
+
+/// How the classes of a file of images are found among those of a network.
+enum class ClassesOf { same, by_name, subset };
+template <>
+struct EnumNames<ClassesOf> {
+  static constexpr std::array<std::pair<ClassesOf, std::string_view>, 3> names{
+      {{ClassesOf::same, "same"}, {ClassesOf::by_name, "by_name"}, {ClassesOf::subset, "subset"}}};
+};
+
+/// Section [evaluation.NAME].
+struct EvaluationOptions {
+  std::filesystem::path file;           ///< packed by m2mkd-pack
+  std::int64_t count = 0;               ///< its images, for `plan` without it; 0: from the file
+  ClassesOf classes = ClassesOf::same;  ///< by_name: a label map; subset: a class mask too
+  std::vector<std::string> jobs;        ///< patterns as in run.jobs; empty: whole networks
+  bool start = false;  ///< before the first step, where there is something to score
+  double epochs = 0;   ///< every so many epochs; 0: not during training
+  bool end = true;     ///< the trained network
+
+  static Keys<EvaluationOptions> keys();
 };
 
 /// The same images without anything random but their order: no augmentation, mixing or smoothing.

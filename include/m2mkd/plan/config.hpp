@@ -9,6 +9,8 @@
 // run.priors and run.seeds make variants of the methods in run.methods, as data too:
 // `[method.m2mkd_seed2] base = m2mkd, seed.final = 2`. They follow from the two keys whenever a
 // configuration is read, so that its text shows them in comments only.
+//
+// A method's leaves are data as well: `leaf = finetune` in [method.NAME] compares the teacher.
 
 #include <filesystem>
 #include <map>
@@ -194,6 +196,10 @@ class Config {
   DistillOptions distill(const Context& context) const;
   FinalOptions final(const Context& context) const;
   HybridOptions hybrid(const Context& context) const;
+  /// [evaluation.NAME], by name.
+  std::map<std::string, EvaluationOptions> evaluations() const;
+  /// Phases whose networks a method is judged by, the one that is compared first.
+  std::vector<Phase> leaves(const Context& method) const;
   /// Seed of a phase; incubating a student counts as distilling, pretraining one as final.
   std::uint64_t seed(Phase phase, bool student, const Context& context) const;
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <m2mkd/data/dataset.hpp>
+#include <m2mkd/data/evaluation.hpp>
 #include <m2mkd/plan/config.hpp>
 
 namespace m2mkd {
@@ -79,6 +79,7 @@ struct Job {
   TrainOptions train;
   DataOptions data;
   DataShape shape;
+  std::vector<Evaluation> evaluations;  ///< what its network is scored on, `test` first
   HybridOptions hybrid;
   std::uint64_t seed = 0;
   bool teacher_preparation = false;  ///< not counted by the paper's time ratio
@@ -92,11 +93,17 @@ struct Job {
   Surrounding around() const;
   ImageShape image_shape() const { return {shape.channels, shape.image_size, shape.classes}; }
   std::int64_t micro_batches() const;  ///< of one global batch
+  /// All that it starts from or is compared with: meta, parts, start, teachers.
+  std::vector<Source> sources() const;
   /// Names of the jobs whose files it reads, without repetition.
   std::vector<std::string> parents() const;
   /// Everything that changes its weights, as sorted `key = value` lines, without the parents'
   /// digests.
   std::string identity() const;
 };
+
+/// Does a name of run.jobs or evaluation.NAME.jobs mean the job? "distill.2", or a phase or method
+/// with all its jobs: "distill", "incubate.incubation".
+bool is_meant(const std::string& name, const Job& job);
 
 }  // namespace m2mkd

@@ -12,7 +12,9 @@ namespace m2mkd {
 struct JobList {
   std::vector<Job> jobs;  ///< parents before children
   std::map<std::string, std::vector<std::string>>
-      needs;  ///< method → all jobs that it needs, its final job last
+      needs;  ///< method → all jobs that it needs, parents before children
+  std::map<std::string, std::vector<std::string>>
+      leaves;  ///< method → those whose networks it is judged by, the one that is compared first
   const Job& find(const std::string& name) const;  ///< throws std::logic_error
 };
 
@@ -20,8 +22,9 @@ struct JobList {
 /// with all problems (shapes that do not fit, unknown data sizes).
 JobList make_jobs(const Config& config);
 
-/// The jobs that the paper's accounting counts for a method: meta, modules, final. Preparing the
-/// teacher is left out, with the meta model where only that needs it (kd).
+/// The jobs that the paper's accounting counts for a method: meta, modules, leaves. Preparing the
+/// teacher is left out, with the meta model where only that needs it (kd); but not where the
+/// teacher is a leaf.
 std::vector<std::string> counted_jobs(const JobList& list, const std::string& method);
 
 /// What the data files of the jobs do not agree on and is put right (DataShape::note), each once.

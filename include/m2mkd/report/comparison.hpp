@@ -20,9 +20,11 @@ struct RunSummary {
 
 /// Throws Error with what to do where a run has no summary yet.
 RunSummary read_run_summary(const std::filesystem::path& dir);
+RunSummary run_summary(const std::filesystem::path& dir, TableFile table);
 
-/// A method with a prior (of a run with run.priors), over all its repetitions.
+/// A method with a prior (of a run with run.priors) by one evaluation, over all its repetitions.
 struct MethodComparison {
+  std::string evaluation;     ///< "test", or that of [evaluation.NAME]
   std::string name;           ///< "m2mkd", "m2mkd_erdos_renyi"
   std::string method, prior;  ///< prior: empty without
   std::string to;             ///< the first method of the same prior: what it is compared with
@@ -39,10 +41,11 @@ struct Repetition {
 
 struct Comparison {
   std::vector<Repetition> repetitions;
-  std::vector<MethodComparison> methods;
-  std::vector<std::string> warnings;  ///< why these runs may not be repetitions of one study
+  std::vector<MethodComparison> methods;  ///< by evaluation, `test` first
+  std::vector<std::string> warnings;      ///< why these runs may not be repetitions of one study
 };
 
+/// All means, deviations and differences over repetitions that this program prints are made here.
 Comparison compare_runs(const std::vector<RunSummary>& runs);
 
 }  // namespace m2mkd

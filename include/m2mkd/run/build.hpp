@@ -36,8 +36,6 @@ struct RunFolder {
 using Digests = std::map<std::string, std::string>;
 /// The key of a source in Digests.
 std::string digest_key(const Source& source);
-/// All sources of a job: meta, parts, start, teachers.
-std::vector<Source> sources(const Job& job);
 /// The job's identity with the digests of everything it starts from.
 std::string full_identity(const Job& job, const Digests& digests);
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/attributes.hpp>
 
 namespace m2mkd {
 

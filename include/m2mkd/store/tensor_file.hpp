@@ -4,30 +4,25 @@
 //
 // Layout: root attributes, and one contiguous, page-aligned dataset per tensor under its name,
 // which may hold slashes
-// ("stages/0/blocks.0.attn.qkv.weight"). Each dataset has attribute `xxh3` (16 hex digits, of the
+// ("stages/0/blocks.0.attn.qkv.weight"). Tables are groups with attribute `columns`; their columns
+// have no `xxh3`. Each dataset has attribute `xxh3` (16 hex digits, of the
 // bytes before the write); root attribute `digest` is the XXH3 of the sorted list of lines "name
 // dtype [a,b] xxh3\n", so it identifies the contents whatever the attributes. 24 bytes after HDF5's
-// end hold a checksum of the rest (attributes, structure), checked by every reader
+// end hold a checksum of the rest (attributes, structure, tables), checked by every reader
 // (src/store/seal.hpp). Published atomically: written as `<name>.tmp.<pid>` beside the target,
 // closed, fsynced, renamed, folder fsynced.
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
+#include <m2mkd/store/attributes.hpp>
+#include <m2mkd/store/named_tensors.hpp>
+#include <m2mkd/store/table.hpp>
 
 namespace m2mkd {
-
-using Attribute = std::variant<std::int64_t, double, std::string>;
-using Attributes = std::map<std::string, Attribute>;
-/// Name and tensor, in order. Names are unique.
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 struct TensorInfo {
   std::string name;
@@ -40,7 +35,8 @@ struct TensorInfo {
 
 struct TensorFile {
   Attributes attributes;
-  NamedTensors tensors;  ///< CPU, contiguous
+  NamedTensors tensors;              ///< CPU, contiguous
+  std::vector<TableGroup> tables{};  ///< at the root, beside the tensors' groups
 };
 
 /// Writes and publishes; returns the digest. Adds attributes format ("m2mkd"), format_version,
@@ -63,22 +59,5 @@ std::vector<TensorInfo> list_tensors(const std::filesystem::path& path);
 /// Reads everything, compares all digests, and looks for values of a network or an optimizer that
 /// are not finite; returns the damages found, empty when the file is sound.
 std::vector<std::string> verify_tensor_file(const std::filesystem::path& path);
-
-/// The digest that a file of exactly these tensors has, without writing one.
-std::string tensors_digest(const NamedTensors& tensors);
-
-/// "stages/0/norm.weight has 3 of 64 values that are not finite, the first at 7"; empty where all
-/// are.
-std::string first_not_finite(const NamedTensors& tensors);
-
-/// Typed access; throws Error naming the attribute when absent or of another type. An integer is
-/// also a number.
-std::string text_attribute(const Attributes& attributes, const std::string& name);
-double number_attribute(const Attributes& attributes, const std::string& name);
-std::int64_t integer_attribute(const Attributes& attributes, const std::string& name);
-
-/// XXH3-64 of bytes or text as 16 hex digits.
-std::string xxh3_hex(const void* data, std::size_t size);
-std::string xxh3_hex(const std::string& text);
 
 }  // namespace m2mkd

@@ -3,14 +3,15 @@
 
 #include <filesystem>
 
-#include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
 
-/// Its checkpoints go, unless `checkpoint_kept` of the module's attributes says otherwise, and its
-/// status says finished. Called by who publishes, and by a start that finds the module file of a
-/// program that died before this was done. Without a status file's name none is written.
-void complete(const Attributes& module, const std::filesystem::path& checkpoints,
+/// `module`: attributes and tables of its file. Its checkpoints go, unless attribute
+/// `checkpoint_kept` says otherwise, and its status says finished. Called by who publishes, and by
+/// a start that finds the module file of a program that died before this was done. Without a status
+/// file's name none is written.
+void complete(const TableFile& module, const std::filesystem::path& checkpoints,
               const std::filesystem::path& status_file);
 
 }  // namespace m2mkd

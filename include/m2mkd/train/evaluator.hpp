@@ -21,8 +21,15 @@ struct Accuracy {
   std::map<std::string, std::vector<std::int64_t>> expert_load;  ///< block → tokens per expert
   std::optional<double>
       acc1_published;  ///< percent, of the published meter, where it was asked for
-  /// Standard error of acc1 in points: 100·√(p(1−p)/n).
-  double standard_error() const;
+  /// Standard error of acc1, or of another share of the images, in points: 100·√(p(1−p)/n).
+  double standard_error() const { return standard_error(acc1); }
+  double standard_error(double percent) const;
+};
+
+/// The classes of a file of images among those of a network (Evaluation).
+struct ClassMap {
+  at::Tensor classes;  ///< (classes of the file) int64 on the host; undefined: the same
+  bool masks = false;  ///< answers count among them alone
 };
 
 struct EvalRequest {
@@ -37,6 +44,7 @@ struct EvalRequest {
   bool drop_last = false;  ///< leave out the images after the last whole batch, if there is one
   std::int64_t published_batch =
       0;  ///< images per virtual rank and batch of the published meter; 0: without it
+  ClassMap classes = {};
 };
 
 /// How many of `images` are scored.

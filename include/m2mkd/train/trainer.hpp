@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <m2mkd/comm/communicator.hpp>
+#include <m2mkd/data/evaluation.hpp>
 #include <m2mkd/data/loader.hpp>
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/store/tensor_file.hpp>
@@ -28,9 +29,10 @@ struct Task {
   TrainOptions options;
   DataOptions data;
   std::uint64_t seed = 0;
-  double flops_per_image = 1;      ///< training FLOPs, for the job's share of a pack's seconds
-  bool evaluate_start = false;     ///< accuracy before any step (an assembled student)
-  bool evaluate_teachers = false;  ///< accuracy of each teacher before any step
+  double flops_per_image = 1;           ///< training FLOPs, for the job's share of a pack's seconds
+  std::vector<Evaluation> evaluations;  ///< `test` among them
+  bool evaluate_start = false;          ///< before any step, too (an assembled student)
+  bool evaluate_teachers = false;       ///< each teacher before any step
   std::filesystem::path module_file, checkpoints, metrics_file, status_file;
   Attributes provenance;  ///< written into every file of the job; holds `identity`
 };

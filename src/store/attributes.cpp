@@ -1,5 +1,7 @@
+#include <limits>
+
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/attributes.hpp>
 
 namespace m2mkd {
 namespace {
@@ -30,6 +32,19 @@ std::int64_t integer_attribute(const Attributes& attributes, const std::string& 
   const auto* integer = std::get_if<std::int64_t>(&find(attributes, name));
   if (!integer) fail("attribute '{}' is not the integer that is expected", name);
   return *integer;
+}
+
+std::string text_or_empty(const Attributes& attributes, const std::string& name) {
+  return attributes.contains(name) ? text_attribute(attributes, name) : "";
+}
+
+double number_or_nan(const Attributes& attributes, const std::string& name) {
+  return attributes.contains(name) ? number_attribute(attributes, name)
+                                   : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::int64_t integer_or_zero(const Attributes& attributes, const std::string& name) {
+  return attributes.contains(name) ? integer_attribute(attributes, name) : 0;
 }
 
 }  // namespace m2mkd

@@ -1,5 +1,5 @@
 #pragma once
-// XXH3-64 over pieces.
+// XXH3-64, the digest of data, weights and files.
 
 #include <cstdint>
 #include <memory>
@@ -12,6 +12,11 @@ namespace m2mkd {
 /// Of one piece, as a number.
 std::uint64_t xxh3(const void* data, std::size_t size);
 
+/// Of bytes or text as 16 hex digits.
+std::string xxh3_hex(const void* data, std::size_t size);
+std::string xxh3_hex(const std::string& text);
+
+/// Over pieces.
 class Digest {
  public:
   Digest();

@@ -1,0 +1,14 @@
+#pragma once
+// Small text files, whole.
+
+#include <filesystem>
+#include <string>
+
+namespace m2mkd {
+
+/// Published atomically (config.ini, plan.json, status).
+void write_text_file(const std::filesystem::path& path, const std::string& text);
+/// Throws Error with the reason.
+std::string read_text_file(const std::filesystem::path& path);
+
+}  // namespace m2mkd
