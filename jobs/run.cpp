@@ -23,7 +23,7 @@ ExitCode run_command(const CommandLine& line) {
     if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
     return run(config, session, [&](const JobList& list, const RunFolder& folder) {
       const TableFile summary = summarise(list, folder, config);
-      write_table_file(folder.dir / "summary.h5", summary);
+      write_table_file(folder.summary(), summary);
       std::fputs(comparison_table(summary).c_str(), stdout);
       std::fflush(stdout);
     });

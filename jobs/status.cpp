@@ -26,12 +26,12 @@ std::string age_text(double seconds) {
   return fmt::format("{:.0f} days ago", seconds / 86400);
 }
 
-std::string state_text(const JobStatus& job) {
+std::string state_text(const LiveStatus& job) {
   if (job.state != "training" || !(job.steps > 0)) return job.state;
   return fmt::format("training {:.0f} %", std::floor(100 * job.step / job.steps));
 }
 
-std::string job_line(const JobStatus& job) {
+std::string job_line(const LiveStatus& job) {
   const std::string steps =
       std::isnan(job.step) ? "-" : fmt::format("{:.0f}/{:.0f}", job.step, job.steps);
   return fmt::format("{:<27} {:<15}{}{:>15}{}{}{}{:>10}  {}{}\n", job.job, state_text(job),
@@ -62,11 +62,11 @@ std::string closing_lines(const RunStatus& run) {
   if (!std::isnan(run.seconds_left))
     text += fmt::format("about {} of work left in the whole run (by its last checkpoints)\n",
                         duration_text(run.seconds_left));
-  if (run.holder.empty())
+  if (run.holder.text.empty())
     text += "no program works in this directory\n";
   else
-    text += fmt::format("in use by {}{}\n", run.holder,
-                        run.holder_gone ? ": that process has ended, so nobody works here" : "");
+    text += fmt::format("in use by {}{}\n", run.holder.text,
+                        run.holder.gone ? ": that process has ended, so nobody works here" : "");
   if (stale > 0)
     text += fmt::format(
         "{} of the jobs {} silent for more than 2 minutes: the program was killed or hangs "
@@ -81,8 +81,8 @@ std::string closing_lines(const RunStatus& run) {
 
 Json status_json(const RunStatus& run) {
   Json json{{"dir", run.dir.string()},
-            {"holder", run.holder},
-            {"holder_gone", run.holder_gone},
+            {"holder", run.holder.text},
+            {"holder_gone", run.holder.gone},
             {"seconds_left", run.seconds_left},
             {"jobs", Json::array()}};
   for (const auto& job : run.jobs)

@@ -112,7 +112,7 @@ Findings check_splices(const JobList& list, const RunFolder& folder, Digests& us
 }
 
 void write_random_parts(const Job& job, const JobList& list, const RunFolder& folder) {
-  fs::create_directories(folder.dir / "modules");
+  fs::create_directories(folder.module("x").parent_path());
   for (const auto& source : job.parts) {
     const Job& part = list.find(source.job);
     Chain one = empty_chain(std::string(enum_name(part.role)), part.model.stages());

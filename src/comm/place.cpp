@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <thread>
 
@@ -11,12 +10,6 @@
 #include <unistd.h>
 
 namespace m2mkd {
-
-std::string host_name() {
-  std::string name(HOST_NAME_MAX + 1, '\0');
-  if (gethostname(name.data(), name.size()) != 0) return "unknown";
-  return name.c_str();
-}
 
 std::vector<int> allowed_cores() {
   std::vector<int> cores;

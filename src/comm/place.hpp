@@ -1,5 +1,5 @@
 #pragma once
-// Where this process runs: host, cores, threads. No MPI.
+// Where this process runs: cores, threads. No MPI.
 
 #include <cstddef>
 #include <optional>
@@ -7,8 +7,6 @@
 #include <vector>
 
 namespace m2mkd {
-
-std::string host_name();
 
 /// The cores that this process may run on, ascending.
 std::vector<int> allowed_cores();

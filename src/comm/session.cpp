@@ -9,6 +9,7 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <m2mkd/base/host.hpp>
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/comm/session.hpp>
 

@@ -6,6 +6,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/plan/difference.hpp>
 #include <m2mkd/report/comparison.hpp>
+#include <m2mkd/run/run_folder.hpp>
 
 namespace m2mkd {
 
@@ -162,7 +163,7 @@ MethodComparison compare(const Trainings& some, const Trainings& first,
 }  // namespace
 
 RunSummary read_run_summary(const std::filesystem::path& dir) {
-  const auto path = dir / "summary.h5";
+  const auto path = RunFolder{dir}.summary();
   if (!std::filesystem::is_directory(dir))
     fail("'{}' is no run directory: there is no such folder", dir.string());
   if (!std::filesystem::exists(path))

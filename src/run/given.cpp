@@ -18,10 +18,6 @@ namespace m2mkd {
 
 namespace {
 
-std::filesystem::path record(const RunFolder& folder) {
-  return folder.dir / "given.h5";
-}
-
 bool is_of(const TableGroup& group, const WholeNetwork& given) {
   const auto& a = group.attributes;
   return a.contains("file") && text_attribute(a, "file") == given.source.file.string() &&
@@ -42,7 +38,7 @@ const TableGroup* known(const TableFile& file, const WholeNetwork& given) {
 }
 
 TableFile read_record(const RunFolder& folder) {
-  return std::filesystem::exists(record(folder)) ? read_table_file(record(folder)) : TableFile();
+  return std::filesystem::exists(folder.given()) ? read_table_file(folder.given()) : TableFile();
 }
 
 void keep(const WholeNetwork& given, const std::string& digest, const Accuracy& accuracy,
@@ -62,7 +58,7 @@ void keep(const WholeNetwork& given, const std::string& digest, const Accuracy& 
                           {"test_images", accuracy.count},
                           {"warning", warning}},
                          {}});
-  write_table_file(record(folder), file);
+  write_table_file(folder.given(), file);
 }
 
 // Settings that weights do not show, against those that the file itself remembers; said, where it

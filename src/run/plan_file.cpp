@@ -1,16 +1,29 @@
-#include "plan_file.hpp"
-
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/plan/sharing.hpp>
+#include <m2mkd/run/plan_file.hpp>
 #include <m2mkd/store/digest.hpp>
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/store/text_file.hpp>
 
 namespace m2mkd {
+
+PlanRecord read_plan_record(const std::filesystem::path& path) {
+  try {
+    const auto json = nlohmann::json::parse(read_text_file(path));
+    PlanRecord record{json.value("ranks", 1), {}};
+    for (const auto& wave : json.at("waves"))
+      for (const auto& group : wave_from_json(wave.dump()).groups)
+        for (const auto& pack : group.packs)
+          record.jobs.insert(record.jobs.end(), pack.jobs.begin(), pack.jobs.end());
+    return record;
+  } catch (const nlohmann::json::exception& problem) {
+    fail("{}: {}", path.string(), problem.what());
+  }
+}
 
 void PlanFile::read() {
   waves_.clear();

@@ -25,7 +25,7 @@ std::string content(const Job& job) {
 }
 
 std::filesystem::path file_of(const Job& job, const RunFolder& folder) {
-  return folder.dir / "priors" / (xxh3_hex(content(job)) + ".h5");
+  return folder.prior(xxh3_hex(content(job)));
 }
 
 void add_report(Attributes& attributes, const GraphReport& report) {

@@ -13,6 +13,7 @@
 #include <m2mkd/run/evaluation_images.hpp>
 #include <m2mkd/run/given.hpp>
 #include <m2mkd/run/heartbeat.hpp>
+#include <m2mkd/run/plan_file.hpp>
 #include <m2mkd/run/remaining.hpp>
 #include <m2mkd/run/retest.hpp>
 #include <m2mkd/run/run.hpp>
@@ -21,8 +22,6 @@
 #include <m2mkd/store/text_file.hpp>
 
 #include "job_state.hpp"
-#include "own_folder.hpp"
-#include "plan_file.hpp"
 #include "start_table.hpp"
 #include "wave_run.hpp"
 
@@ -57,7 +56,7 @@ Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folde
 // Stopped again and again without a step gained: requeueing would go on for ever.
 ExitCode stopped_code(const JobList& list, const RunFolder& folder) {
   constexpr int limit = 5;
-  const auto path = folder.dir / "status" / "stops.txt";
+  const auto path = folder.stops();
   const std::string now = progress_fingerprint(list, folder);
   int count = 0;
   if (std::filesystem::exists(path)) {
@@ -104,7 +103,7 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   Heartbeat heart(world, watchdog);
   on_root(world, [&] {
     make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
-    require_own(folder);
+    folder.require_own();
     lock.emplace(folder.dir, LockRules{.lost = [](const std::string& message) {
                    log::error("{}", message);
                    Session::abort(static_cast<int>(ExitCode::failed));
@@ -135,15 +134,15 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   if (work_left)
     decode_evaluation_images(jobs, world, [&](const std::string& what) { heart.beat(what); });
   on_root(world, [&] {
-    write_config(folder, config.text());
-    prepare_folders(folder);
-    log::open_file(folder.dir / "run.log");
+    folder.write_config(config.text());
+    folder.prepare();
+    log::open_file(folder.log());
     return std::string();
   });
 
   const auto waves = assign_waves(list, world.size(), config.machine);
   print_start_table(session, config, list);
-  PlanFile plan(folder.dir / "plan.json", world.size());
+  PlanFile plan(folder.plan(), world.size());
   if (root) {
     plan.read();
     print_plan(list, folder, waves, world.size(), config.machine);
@@ -187,7 +186,7 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
 
   on_root(world, [&] {
     at_end(list, folder);
-    std::filesystem::remove(folder.dir / "status" / "stops.txt");
+    std::filesystem::remove(folder.stops());
     return std::string();
   });
   return ExitCode::finished;

@@ -113,7 +113,7 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
   fit_priors(open, folder, world);
   if (group != nullptr) {
     log::set_speaker(world.rank(), world.size(), context.group.rank() == 0);
-    if (context.group.rank() == 0) log::open_file(folder.dir / "run.log");
+    if (context.group.rank() == 0) log::open_file(folder.log());
     for (const auto& pack : group->packs) {
       std::vector<std::string> names;
       for (const auto& name : pack.jobs)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/base/host.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/store/folder_lock.hpp>
 
@@ -19,11 +20,6 @@ namespace m2mkd {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
 
 /// Process ids mean the same within one boot and one process namespace.
 std::string kernel_name() {
@@ -115,6 +111,15 @@ class Descriptor {
 };
 
 }  // namespace
+
+LockHolder lock_holder(const fs::path& lock) {
+  if (!fs::exists(lock)) return {};
+  const Descriptor file(::open(lock.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file < 0) fail("cannot open lock '{}': {}", lock.string(), std::strerror(errno));
+  const Holder holder(read_text(file));
+  if (holder.host.empty()) return {};
+  return {holder.text(), !seems_held(file, {})};
+}
 
 FolderLock::FolderLock(const fs::path& folder, LockRules rules)
     : path_(folder / "lock"), rules_(std::move(rules)) {

@@ -5,12 +5,11 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/store/text_file.hpp>
 #include <m2mkd/train/completion.hpp>
+#include <m2mkd/train/job_status.hpp>
 #include <m2mkd/train/schedule.hpp>
 #include <m2mkd/train/trainable.hpp>
 
@@ -144,20 +143,20 @@ void JobRun::write_status(const std::string& state) const {
   if (!root() || task_.status_file.empty()) return;
   const double left =
       static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
-  nlohmann::json status{{"job", task_.name},
-                        {"phase", task_.phase},
-                        {"state", state},
-                        {"epoch", epoch()},
-                        {"step", step()},
-                        {"steps", end_step_},
-                        {"loss", std::isfinite(last_loss_) ? last_loss_ : -1.0},
-                        {"lr", lr(step())},
-                        {"images_per_s", recent_rate_},
-                        {"eta_seconds", recent_rate_ > 0 ? left / recent_rate_ : 0.0},
-                        {"ranks", context_.group.size()},
-                        {"time", utc_time_text()}};
-  if (const Result* acc1 = records_.results.find("test", "acc1")) status["acc1"] = acc1->value;
-  write_text_file(task_.status_file, status.dump(1) + "\n");
+  write_job_status(task_.status_file,
+                   {.job = task_.name,
+                    .phase = task_.phase,
+                    .state = state,
+                    .epoch = epoch(),
+                    .step = progress_.step,
+                    .steps = static_cast<double>(end_step_),
+                    .loss = last_loss_,
+                    .lr = lr(step()),
+                    .acc1 = records_.results.value("test", "acc1"),
+                    .images_per_s = recent_rate_,
+                    .eta_seconds = recent_rate_ > 0 ? left / recent_rate_ : 0.0,
+                    .ranks = context_.group.size(),
+                    .time = {}});
 }
 
 }  // namespace m2mkd

@@ -1,7 +1,6 @@
 // The record of a wave is reused only where its jobs still belong together.
 
-#include "plan_file.hpp"
-
+#include <m2mkd/run/plan_file.hpp>
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/store/text_file.hpp>
 

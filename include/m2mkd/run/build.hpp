@@ -8,29 +8,10 @@
 
 #include <m2mkd/comm/communicator.hpp>
 #include <m2mkd/plan/job.hpp>
+#include <m2mkd/run/run_folder.hpp>
 #include <m2mkd/train/trainer.hpp>
 
 namespace m2mkd {
-
-/// Where the files of a run are.
-struct RunFolder {
-  std::filesystem::path dir;
-  std::filesystem::path module(const std::string& job) const {
-    return dir / "modules" / (job + ".h5");
-  }
-  std::filesystem::path checkpoints(const std::string& job) const {
-    return dir / "checkpoints" / job;
-  }
-  std::filesystem::path metrics(const std::string& job) const {
-    return dir / "metrics" / (job + ".h5");
-  }
-  std::filesystem::path status(const std::string& job) const {
-    return dir / "status" / (job + ".json");
-  }
-  std::filesystem::path file(const Source& source) const {
-    return source.job.empty() ? source.file : module(source.job);
-  }
-};
 
 /// Digest per source: job name or file path → digest of its contents, as told by the producer.
 using Digests = std::map<std::string, std::string>;

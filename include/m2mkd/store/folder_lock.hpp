@@ -21,6 +21,14 @@ struct LockRules {
   std::function<void(const std::string& message)> lost{};
 };
 
+/// Who works in a folder, as its lock file tells; for who looks on.
+struct LockHolder {
+  std::string text;   ///< "process 12 on host a since ..."; empty: nobody
+  bool gone = false;  ///< its process has ended, or its host is silent for `recent`
+};
+/// `lock`: the file, which may be absent. Throws Error where it cannot be read.
+LockHolder lock_holder(const std::filesystem::path& lock);
+
 /// An exclusive lock on a run directory against a second program: `<folder>/lock`, holding
 /// "host pid time kernel start" of its holder; released on destruction, or by the system when the
 /// program ends in any way. Throws Error that names the holder; does not wait for it.

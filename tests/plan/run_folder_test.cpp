@@ -1,5 +1,3 @@
-#include "own_folder.hpp"
-
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -7,6 +5,7 @@
 #include <unistd.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/run/run_folder.hpp>
 #include <m2mkd/store/table_file.hpp>
 
 namespace m2mkd {
@@ -15,13 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-class OwnFolderTest : public testing::Test {
+class RunFolderTest : public testing::Test {
  protected:
-  OwnFolderTest() {
+  RunFolderTest() {
     std::string pattern = (fs::temp_directory_path() / "m2mkd_own_XXXXXX").string();
     top_ = fs::canonical(::mkdtemp(pattern.data()));
   }
-  ~OwnFolderTest() override { fs::remove_all(top_); }
+  ~RunFolderTest() override { fs::remove_all(top_); }
 
   RunFolder folder(const std::string& name = "run") const { return {top_ / name}; }
   void put(const std::string& name, const std::string& text = "x") const {
@@ -29,13 +28,13 @@ class OwnFolderTest : public testing::Test {
     std::ofstream(top_ / name) << text;
   }
   void make_run(const std::string& name) const {
-    write_config(folder(name), "[run]\n");
-    prepare_folders(folder(name));
+    folder(name).write_config("[run]\n");
+    folder(name).prepare();
   }
   /// The complaint about a folder, empty where there is none; it never changes anything.
   std::string complaint(const std::string& name = "run") const {
     try {
-      require_own(folder(name));
+      folder(name).require_own();
       return "";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::usage);
@@ -45,7 +44,7 @@ class OwnFolderTest : public testing::Test {
   fs::path top_;
 };
 
-TEST_F(OwnFolderTest, AbsentEmptyAndOwnFoldersAreTaken) {
+TEST_F(RunFolderTest, AbsentEmptyAndOwnFoldersAreTaken) {
   EXPECT_EQ(complaint(), "");
   EXPECT_FALSE(fs::exists(folder().dir));
   put("run/thesis.tmp.tex");  // not under our names
@@ -56,7 +55,7 @@ TEST_F(OwnFolderTest, AbsentEmptyAndOwnFoldersAreTaken) {
   EXPECT_EQ(complaint(), "");
 }
 
-TEST_F(OwnFolderTest, ForeignThingsUnderOurNamesAreRefusedByName) {
+TEST_F(RunFolderTest, ForeignThingsUnderOurNamesAreRefusedByName) {
   for (const auto* name : {"config.ini", "run.log", "plan.json", "summary.h5", "modules/setup.py",
                            "status/notes.txt", "priors/a.h5", "checkpoints/game.save"}) {
     put(std::string("run/") + name, "my own settings");
@@ -65,21 +64,21 @@ TEST_F(OwnFolderTest, ForeignThingsUnderOurNamesAreRefusedByName) {
   }
 }
 
-TEST_F(OwnFolderTest, ModulesOfAnotherRunMayBeBroughtAlong) {
+TEST_F(RunFolderTest, ModulesOfAnotherRunMayBeBroughtAlong) {
   for (const auto* name : {"modules/pretrain.h5", "modules/incubate.seed2.0.h5",
                            "metrics/final.e2e.h5", "modules/final.e2e.h5.tmp.77"})
     put(std::string("run/") + name);
   EXPECT_EQ(complaint(), "");
 }
 
-TEST_F(OwnFolderTest, ARunOfAnEarlierVersionIsKnownByItsPlan) {
+TEST_F(RunFolderTest, ARunOfAnEarlierVersionIsKnownByItsPlan) {
   put("run/config.ini", "[run]\n");
   EXPECT_THAT(complaint(), HasSubstr("config.ini"));
   put("run/plan.json", R"({"format": "m2mkd plan", "ranks": 1, "waves": []})");
   EXPECT_EQ(complaint(), "");
 }
 
-TEST_F(OwnFolderTest, InAndAroundAnotherRunIsRefused) {
+TEST_F(RunFolderTest, InAndAroundAnotherRunIsRefused) {
   make_run("top/a/b");
   EXPECT_THAT(complaint("top"), HasSubstr("lies around " + (top_ / "top/a/b").string()));
   EXPECT_THAT(complaint("top/a/b/c/d"), HasSubstr("lies in " + (top_ / "top/a/b").string()));
@@ -89,7 +88,7 @@ TEST_F(OwnFolderTest, InAndAroundAnotherRunIsRefused) {
   EXPECT_THAT(complaint("link/inside"), HasSubstr("lies in"));
 }
 
-TEST_F(OwnFolderTest, OnlyLeftoversOfThisProgramGo) {
+TEST_F(RunFolderTest, OnlyLeftoversOfThisProgramGo) {
   make_run("run");
   const std::vector<std::string> ours{"config.ini.tmp.1",
                                       "modules/final.e2e.h5.tmp.2",
@@ -106,7 +105,7 @@ TEST_F(OwnFolderTest, OnlyLeftoversOfThisProgramGo) {
                                         "checkpoints/mine/step-0000000012.h5.tmp.6"};
   for (const auto* list : {&ours, &theirs})
     for (const auto& name : *list) put("run/" + name);
-  prepare_folders(folder());
+  folder().prepare();
   for (const auto& name : ours) EXPECT_FALSE(fs::exists(top_ / "run" / name)) << name;
   for (const auto& name : theirs) EXPECT_TRUE(fs::exists(top_ / "run" / name)) << name;
 }

@@ -1,14 +1,14 @@
-#include "own_folder.hpp"
-
 #include <algorithm>
 #include <array>
 #include <deque>
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/plan/config.hpp>
+#include <m2mkd/plan/job.hpp>
+#include <m2mkd/run/run_folder.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/store/leftovers.hpp>
 #include <m2mkd/store/table_file.hpp>
@@ -85,8 +85,9 @@ bool is_our_plan(const fs::path& path) {
 
 bool is_run(const fs::path& folder) {
   std::error_code absent;
-  return fs::is_regular_file(folder / "config.ini", absent) &&
-         (is_our_config(folder / "config.ini") || is_our_plan(folder / "plan.json"));
+  const RunFolder run{folder};
+  return fs::is_regular_file(run.config(), absent) &&
+         (is_our_config(run.config()) || is_our_plan(run.plan()));
 }
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -133,34 +134,60 @@ fs::path run_below(const fs::path& dir, bool own) {
 
 }  // namespace
 
-void require_own(const RunFolder& folder) {
-  const auto dir = fs::weakly_canonical(fs::absolute(folder.dir));
-  for (auto above = dir.parent_path();; above = above.parent_path()) {
+void RunFolder::require_own() const {
+  const auto place = fs::weakly_canonical(fs::absolute(dir));
+  for (auto above = place.parent_path();; above = above.parent_path()) {
     if (is_run(above))
-      refuse(fmt::format("run.dir = {} lies in {}, the folder of another run", dir.string(),
+      refuse(fmt::format("run.dir = {} lies in {}, the folder of another run", place.string(),
                          above.string()));
     if (!above.has_relative_path()) break;
   }
-  if (!fs::exists(dir)) return;
-  if (!fs::is_directory(dir)) refuse(fmt::format("run.dir = {} is no folder", dir.string()));
-  const bool own = is_run(dir);
-  if (!own) require_free(dir);
-  if (const auto below = run_below(dir, own); !below.empty())
-    refuse(fmt::format("run.dir = {} lies around {}, the folder of another run", dir.string(),
+  if (!fs::exists(place)) return;
+  if (!fs::is_directory(place)) refuse(fmt::format("run.dir = {} is no folder", place.string()));
+  const bool own = is_run(place);
+  if (!own) require_free(place);
+  if (const auto below = run_below(place, own); !below.empty())
+    refuse(fmt::format("run.dir = {} lies around {}, the folder of another run", place.string(),
                        below.string()));
 }
 
-void write_config(const RunFolder& folder, const std::string& text) {
-  write_text_file(folder.dir / "config.ini", std::string(first_line) + "\n" + text);
+void RunFolder::write_config(const std::string& text) const {
+  write_text_file(config(), std::string(first_line) + "\n" + text);
 }
 
-void prepare_folders(const RunFolder& folder) {
+void RunFolder::prepare() const {
   for (const auto* sub : {"modules", "checkpoints", "metrics", "status"})
-    fs::create_directories(folder.dir / sub);
-  remove_leftovers(folder.dir, is_text);
-  for (const auto& place : places) remove_leftovers(folder.dir / place.name, place.ours);
-  for (const auto& entry : entries(folder.dir / "checkpoints"))
+    fs::create_directories(dir / sub);
+  remove_leftovers(dir, is_text);
+  for (const auto& place : places) remove_leftovers(dir / place.name, place.ours);
+  for (const auto& entry : entries(dir / "checkpoints"))
     if (is_job(entry.path().filename().string())) CheckpointFolder(entry.path()).clear_leftovers();
+}
+
+fs::path RunFolder::module(const std::string& job) const { return dir / "modules" / (job + ".h5"); }
+fs::path RunFolder::checkpoints(const std::string& job) const { return dir / "checkpoints" / job; }
+fs::path RunFolder::metrics(const std::string& job) const { return dir / "metrics" / (job + ".h5"); }
+fs::path RunFolder::status(const std::string& job) const { return dir / "status" / (job + ".json"); }
+fs::path RunFolder::prior(const std::string& key) const { return dir / "priors" / (key + ".h5"); }
+
+fs::path RunFolder::file(const Source& source) const {
+  return source.job.empty() ? source.file : module(source.job);
+}
+
+bool RunFolder::holds_run() const {
+  return fs::exists(config()) || fs::exists(dir / "status") || fs::exists(dir / "modules");
+}
+
+std::vector<std::string> RunFolder::traces() const {
+  std::vector<std::string> names;
+  for (const auto& [sub, suffix] : {std::pair{"modules", ".h5"}, std::pair{"status", ".json"}}) {
+    std::set<std::string> sorted;
+    for (const auto& entry : entries(dir / sub))
+      if (entry.path().extension() == suffix) sorted.insert(entry.path().stem().string());
+    for (const auto& name : sorted)
+      if (std::ranges::count(names, name) == 0) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace m2mkd

@@ -9,6 +9,14 @@
 
 namespace m2mkd {
 
+/// What plan.json says to who looks on.
+struct PlanRecord {
+  int ranks = 1;
+  std::vector<std::string> jobs;  ///< in the order of waves, groups and packs
+};
+/// Throws Error where it cannot be read.
+PlanRecord read_plan_record(const std::filesystem::path& path);
+
 class PlanFile {
  public:
   PlanFile(std::filesystem::path path, int ranks) : path_(std::move(path)), ranks_(ranks) {}
