@@ -171,7 +171,7 @@ Findings check_files(const JobList& list, const RunFolder& folder, const RunOpti
   };
   for (const auto& job : list.jobs) {
     given(job.meta_weights, "meta");
-    given(job.start, std::string(enum_name(job.role)));
+    for (const auto& source : sources(job.start)) given(source, std::string(enum_name(job.role)));
     for (const auto& teacher : job.teachers) {
       given(teacher.weights, "teacher");
       given(teacher.meta_weights, "meta");
@@ -180,7 +180,8 @@ Findings check_files(const JobList& list, const RunFolder& folder, const RunOpti
       findings.push_back(check_file(job, folder, run, present, usable));
       if (!job.spliced()) networks.push_back({job.name, {{job.name, {}}}});
     }
-    if (!job.parts.empty()) networks.push_back({"stages of " + job.name, job.parts});
+    if (const auto* start = job.parts())
+      networks.push_back({"stages of " + job.name, start->parts});
   }
   for (const auto& network : networks)
     if (std::ranges::all_of(network.files,

@@ -53,14 +53,15 @@ Chain sum_of_files(const Job& job, const RunFolder& folder) {
                                std::string(enum_name(job.role)), element_type(job));
   initialise(sum, job.seed);
   if (has_prior(job)) start_signatures(sum, job, folder, {});
+  const PartsStart& start = *job.parts();
   for (int i = 0; i < job.model.stages(); ++i) {
     Chain one = empty_chain(sum.role, job.model.stages());
     const auto at = static_cast<std::size_t>(i);
     one.stages[at] = sum.stages[at];
-    const auto path = folder.file(job.parts[at]);
+    const auto path = folder.file(start.parts[at]);
     load(one, read_stages(path, job.model.depths, i).tensors, path.string(),
-         assembly_map(job.model, job.parts_shape, job.image_shape()),
-         fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
+         assembly_map(job.model, start.shape, job.image_shape()),
+         fresh_in_assembly(job.model, start.shape, job.image_shape()));
   }
   return sum;
 }
@@ -113,7 +114,7 @@ Findings check_splices(const JobList& list, const RunFolder& folder, Digests& us
 
 void write_random_parts(const Job& job, const JobList& list, const RunFolder& folder) {
   fs::create_directories(folder.module("x").parent_path());
-  for (const auto& source : job.parts) {
+  for (const auto& source : job.parts()->parts) {
     const Job& part = list.find(source.job);
     Chain one = empty_chain(std::string(enum_name(part.role)), part.model.stages());
     one.stages[static_cast<std::size_t>(part.stage)] = make_distill_form(
@@ -130,6 +131,7 @@ Finding check_assembled(const Job& job, const Chain& assembled, const RunFolder&
     return Finding{"assembly", job.name, Verdict::wrong,
                    text + " [the network is not the sum of its stages' files]"};
   };
+  const auto& parts = job.parts()->parts;
   const Chain sum = sum_of_files(job, folder);
   const NamedTensors wanted = state(sum), found = state(assembled);
   if (wanted.size() != found.size())
@@ -138,21 +140,21 @@ Finding check_assembled(const Job& job, const Chain& assembled, const RunFolder&
     if (wanted[i].first != found[i].first || !at::equal(wanted[i].second, found[i].second))
       return wrong(fmt::format(
           "{} differs from {}", found[i].first,
-          folder.file(job.parts[static_cast<std::size_t>(std::stoi(wanted[i].first.substr(7)))])
+          folder.file(parts[static_cast<std::size_t>(std::stoi(wanted[i].first.substr(7)))])
               .string()));
   const at::Tensor a = assembled.forward(images, {}), b = sum.forward(images, {});
   if (!at::equal(a, b))
     return wrong(fmt::format("logits differ by up to {:.3g}", difference(a, b)));
   return {"assembly", job.name, Verdict::ok,
           fmt::format("{} tensors and the logits equal those of {} files", wanted.size(),
-                      job.parts.size())};
+                      parts.size())};
 }
 
 Findings check_assemblies(const JobList& list, const RunFolder& folder, const Digests& usable,
                           double memory) {
   Findings findings;
   for (const auto& job : list.jobs) {
-    if (job.parts.empty()) continue;
+    if (job.parts() == nullptr) continue;
     const double bytes = static_cast<double>(job.cost.chain.parameters()) * job.cost.element_bytes;
     if (auto skipped = too_large("assembly", job.name, 3 * bytes, memory)) {
       findings.push_back(*skipped);
@@ -161,7 +163,8 @@ Findings check_assemblies(const JobList& list, const RunFolder& folder, const Di
     try {
       std::optional<ScratchFolder> scratch;
       RunFolder from = folder;
-      if (!std::ranges::all_of(job.parts, [&](const auto& s) { return usable.contains(s.job); })) {
+      if (!std::ranges::all_of(sources(job.start),
+                               [&](const auto& s) { return usable.contains(s.job); })) {
         scratch.emplace();
         from.dir = scratch->path;
         write_random_parts(job, list, from);

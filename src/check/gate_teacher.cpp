@@ -122,8 +122,9 @@ Finding check_record(const Job& job, const RunFolder& folder, const Digests& usa
   const Dataset test(job.data, Split::test);
   std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
   std::vector<std::string> names{"loss"};
-  if (!job.parts.empty() && results.find("test", "start_loss") != nullptr &&
-      std::ranges::all_of(job.parts, [&](const auto& s) { return usable.contains(s.job); })) {
+  const PartsStart* parts = job.parts();
+  if (parts && results.find("test", "start_loss") != nullptr &&
+      std::ranges::all_of(parts->parts, [&](const auto& s) { return usable.contains(s.job); })) {
     chains.push_back(start_of(job, folder));
     names.emplace_back("start_loss");
   }

@@ -46,8 +46,7 @@ std::vector<Source> Job::sources() const {
     if (source.defined()) all.push_back(source);
   };
   add(meta_weights);
-  for (const auto& part : parts) add(part);
-  add(start);
+  for (const auto& source : m2mkd::sources(start)) add(source);
   for (const auto& teacher : teachers) {
     add(teacher.weights);
     add(teacher.meta_weights);
@@ -81,9 +80,9 @@ std::string Job::identity() const {
       model.keep_stitches && model.model->depends_on("keep_stitches", false);
   if (spliced() || keeps_stitches) add_model(lines, "meta.", meta);
   add_source("from.meta", meta_weights);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    add_source("from.part." + std::to_string(i), parts[i]);
-  add_source("from.start", start);
+  const auto begins = m2mkd::sources(start);
+  for (std::size_t i = 0; i < begins.size(); ++i)
+    add_source(parts() ? "from.part." + std::to_string(i) : "from.start", begins[i]);
   for (const auto& teacher : teachers) {
     add_model(lines, teacher.name + ".", teacher.model);
     if (!teacher.whole) add_model(lines, teacher.name + ".meta.", teacher.meta);

@@ -119,10 +119,15 @@ void place_ramp(Job& job) {
 // What the row trains, from what, and what it is compared with: the table.
 void Recipe::compose(Job& job) {
   const auto init = config_.init(job.context);
-  const auto parts_from = [&](Phase phase) {
+  const auto parts_of = [&](Phase phase) {
+    PartsStart start;
     for (int i = 0; i < job.model.stages(); ++i)
-      job.parts.push_back({name({phase, job.role, i}, job.context), {}});
-    job.parts_shape = this->job({phase, job.role, 0}, job.context).image_shape();
+      start.parts.push_back({name({phase, job.role, i}, job.context), {}});
+    start.shape = this->job({phase, job.role, 0}, job.context).image_shape();
+    return start;
+  };
+  const auto given = [](const std::filesystem::path& file) {
+    return file.empty() ? JobStart{} : GivenStart{{"", file}};
   };
   switch (job.phase) {
     case Phase::pretrain:
@@ -132,29 +137,29 @@ void Recipe::compose(Job& job) {
       break;
     case Phase::incubate:
       job.meta_weights = meta(job.context);
-      if (job.role == Role::student) job.start.file = init.student;
+      if (job.role == Role::student) job.start = given(init.student);
       if (job.role == Role::teacher && config_.incubate(job.context).from_teacher)
-        job.start.file = init.teacher;
+        job.start = given(init.teacher);
       job.teacher_preparation = job.role == Role::teacher;
       break;
     case Phase::finetune:
-      if (!config_.finetune(job.context).fresh) parts_from(Phase::incubate);
+      if (!config_.finetune(job.context).fresh) job.start = parts_of(Phase::incubate);
       job.teacher_preparation = true;
       break;
     case Phase::distill:
       job.meta_weights = meta(job.context);
-      job.start.file = init.student;
+      job.start = given(init.student);
       if (job.train.objective.compares())
         for (const auto& teacher_name : config_.distill(job.context).teachers)
           job.teachers.push_back(pair_teacher(teacher_name, job));
       break;
     case Phase::final: {
       const auto options = config_.final(job.context);
-      if (options.start == Start::incubate) parts_from(Phase::incubate);
-      if (options.start == Start::distill) parts_from(Phase::distill);
-      if (options.start == Start::fresh) job.start.file = init.student;
+      if (options.start == Start::incubate) job.start = parts_of(Phase::incubate);
+      if (options.start == Start::distill) job.start = parts_of(Phase::distill);
+      if (options.start == Start::fresh) job.start = given(init.student);
       if (options.start == Start::upcycle)
-        job.start.job = name({Phase::pretrain, Role::student, -1}, job.context);
+        job.start = UpcycledStart{{name({Phase::pretrain, Role::student, -1}, job.context), {}}};
       if (options.teacher == WholeTeacher::finetune && job.train.objective.alpha > 0)
         job.teachers.push_back(
             {"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});

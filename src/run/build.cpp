@@ -1,18 +1,17 @@
 #include <algorithm>
 #include <chrono>
-#include <set>
 #include <thread>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
 #include <m2mkd/base/error.hpp>
-#include <m2mkd/base/log.hpp>
 #include <m2mkd/data/provenance.hpp>
-#include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/run/build.hpp>
 #include <m2mkd/run/prior_files.hpp>
+
+#include "starts.hpp"
 
 namespace m2mkd {
 
@@ -20,19 +19,6 @@ namespace {
 
 std::string stage_prefix(int stage) {
   return "stages/" + std::to_string(stage) + "/";
-}
-
-// Random tensors that never train, which published files do not hold (reference/nac §3.2).
-std::function<bool(const std::string&)> buffers_of(const Chain& chain) {
-  std::set<std::string> names;
-  for (const auto& buffer : buffers(chain)) names.insert(buffer.name);
-  return [names](const std::string& name) { return names.contains(name); };
-}
-
-std::string lines(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += name + "\n";
-  return text;
 }
 
 }  // namespace
@@ -178,44 +164,19 @@ Chain Builder::published(const Job& job, const std::filesystem::path& file) {
   return surrounded(job, own);
 }
 
-// Fresh, then given weights, then assembled from its stages' files or from the dense network's.
 Chain Builder::trained(const Job& job, Attributes& provenance) {
   const Chain chain = bare(job);
   initialise(chain, job.seed);
   if (has_prior(job) && weights_ != Weights::random) start_signatures(chain, job, folder_, group_);
-  if (!job.start.file.empty() && reads(job.start)) {
-    if (group_.rank() == 0)
-      load(chain, read(job.start, job.model.depths, job.stage),
-           folder_.file(job.start).string() + " (" + chain.role + " start weights)", {},
-           buffers_of(chain));
-    broadcast(chain);
-  }
-  if (!job.assembled() ||
-      !std::ranges::all_of(job.parts, [&](const auto& s) { return reads(s); }) ||
-      (job.upcycled() && !reads(job.start)))
+  const auto files = sources(job.start);
+  if (files.empty() || !std::ranges::all_of(files, [&](const auto& s) { return reads(s); }))
     return chain;
   if (group_.rank() == 0) {
-    NamedTensors all;
-    const auto& depths = job.model.depths;
-    for (std::size_t i = 0; i < job.parts.size(); ++i)
-      for (auto& tensor : read(job.parts[i], depths, static_cast<int>(i)))
-        all.push_back(std::move(tensor));
-    const LoadReport report =
-        job.upcycled()
-            ? load(chain, job.model.model->upcycle(read(job.start, depths, -1), job.model),
-                   job.start.job, {},
-                   [&](const auto& name) { return job.model.model->fresh_in_upcycling(name); })
-            : load(chain, all, job.name + "'s stage files",
-                   assembly_map(job.model, job.parts_shape, job.image_shape()),
-                   fresh_in_assembly(job.model, job.parts_shape, job.image_shape()));
-    log::info("{}: assembled from {} files: {} tensors copied, {} renamed, {} discarded, {} fresh",
-              job.name, std::max<std::size_t>(job.parts.size(), 1), report.copied.size(),
-              report.renamed.size(), report.discarded.size(), report.fresh.size());
-    for (const auto& name : report.discarded) log::debug("{}: discarded {}", job.name, name);
-    provenance["load.copied"] = lines(report.copied);
-    provenance["load.renamed"] = lines(report.renamed);
-    provenance["load.discarded"] = lines(report.discarded);
-    provenance["load.fresh"] = lines(report.fresh);
+    const auto read_one = [&](const Source& source, int only_stage) {
+      return read(source, job.model.depths, only_stage);
+    };
+    const StartPlace place{job, chain, read_one, provenance};
+    std::visit([&](const auto& start) { load_start(start, place); }, job.start);
   }
   broadcast(chain);
   return chain;

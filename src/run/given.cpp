@@ -131,7 +131,9 @@ std::vector<WholeNetwork> given_files(const JobList& list) {
   for (const auto& network : whole_networks(list))
     if (network.role == "meta" || network.role == "teacher") add(network);
   for (const auto& job : list.jobs)  // init.student, incubate.from_teacher
-    add({job.start.file.string(), std::string(enum_name(job.role)), job.model, job.start, &job});
+    if (const auto* start = std::get_if<GivenStart>(&job.start))
+      add({start->file.file.string(), std::string(enum_name(job.role)), job.model, start->file,
+           &job});
   return networks;
 }
 

@@ -181,7 +181,7 @@ TEST(JobCost, CountsEvaluations) {
   job.shape.validation_images = 500;
   job.data.validation_images = 500;
   EXPECT_EQ(images(2), 10000 + 3 * 500);
-  job.parts.resize(4);  // assembled: evaluated before training
+  job.start = PartsStart{};  // assembled: evaluated before training
   EXPECT_EQ(images(2), 20000 + 3 * 500);
   Job distill = small_job("distill.1", Phase::distill, Role::student, 1);
   distill.teachers.push_back({"teacher",

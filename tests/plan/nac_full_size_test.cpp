@@ -155,9 +155,10 @@ TEST_P(NacRecipe, LoadsThePublishedShare) {
     for (const auto& [name, tensor] : distill_form(*job)->state())
       students.emplace_back(fmt::format("stages/{}/{}", job->stage, name), tensor);
   const Chain chain = whole(final);
-  const auto report = load(chain, students, "the students",
-                           assembly_map(final.model, final.parts_shape, final.image_shape()),
-                           fresh_in_assembly(final.model, final.parts_shape, final.image_shape()));
+  const auto report =
+      load(chain, students, "the students",
+           assembly_map(final.model, final.parts()->shape, final.image_shape()),
+           fresh_in_assembly(final.model, final.parts()->shape, final.image_shape()));
   std::map<std::string, std::int64_t> sizes;
   for (const auto& [name, tensor] : students) sizes[name] = tensor.numel();
   std::int64_t loaded = 0;
@@ -187,7 +188,7 @@ TEST_P(NacRecipe, DistillsEveryPairOnceForAllPriors) {
     for (const char* method : {"e2e", "m2mkd"}) {
       const Job& job = list.find(fmt::format("final.{}_{}", method, name));
       EXPECT_EQ(job.model.own<NacOptions>().prior.prior, prior);
-      EXPECT_EQ(job.parts.size(), std::string(method) == "e2e" ? 0u : 10u);
+      EXPECT_EQ(sources(job.start).size(), std::string(method) == "e2e" ? 0u : 10u);
       EXPECT_EQ(job.cost.trainable, GetParam().total);
     }
 }

@@ -66,7 +66,7 @@ TEST(OtherTestSet, IsSeenInTheAttributesOfAnEarlierVersion) {
             "on small (digest then), 30 of 30 images scored");
   EXPECT_THAT(difference({{"acc1", 50.0}, {"test_images", std::int64_t{40}}}),
               HasSubstr("earlier version"));
-  job.parts = {{"distill.0", {}}};  // its start is scored, too
+  job.start = PartsStart{{{"distill.0", {}}}, {}};  // its start is scored, too
   auto start = attributes(40, 0, "today");
   EXPECT_THAT(difference(start), HasSubstr("its start on another set"));
   start["start_acc1"] = 20.0;
@@ -91,7 +91,7 @@ TEST(OtherTestSet, IsSeenByTheRowsOfEachEvaluation) {
   more.classes.clear();
   more.start = true;
   EXPECT_THAT(test_difference(job, more, file), IsEmpty()) << "there is no start to score";
-  job.parts = {{"distill.0", {}}};
+  job.start = PartsStart{{{"distill.0", {}}}, {}};
   EXPECT_THAT(test_difference(job, more, file), HasSubstr("its start"));
   more.start = more.end = false;
   more.digest = "other";

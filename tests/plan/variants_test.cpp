@@ -34,7 +34,7 @@ TEST(Upcycling, PretrainsTheDenseStudentAndCountsIt) {
 TEST(SplitTeacher, IsTrainedWholeForTheFlopsOfTheIncubatedOne) {
   const auto list = small_jobs({{"run.methods", "m2mkd m2mkd_split_teacher"}});
   const auto& whole = list.find("finetune.m2mkd_split_teacher");
-  EXPECT_TRUE(whole.parts.empty());
+  EXPECT_TRUE(sources(whole.start).empty());
   EXPECT_TRUE(whole.teacher_preparation);
   double incubated = 0;
   for (const auto* name : {"incubate.0", "incubate.1", "incubate.2", "finetune"})

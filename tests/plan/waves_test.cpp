@@ -30,7 +30,9 @@ JobList recipe() {
   for (int i = 0; i < 4; ++i)
     add(small_job("incubate." + std::to_string(i), Phase::incubate, Role::teacher, i), 1);
   Job finetune = small_job("finetune", Phase::finetune, Role::teacher, -1);
-  for (int i = 0; i < 4; ++i) finetune.parts.push_back({"incubate." + std::to_string(i), {}});
+  PartsStart incubated, distilled;
+  for (int i = 0; i < 4; ++i) incubated.parts.push_back({"incubate." + std::to_string(i), {}});
+  finetune.start = incubated;
   add(finetune, 2);
   Job final = small_job("final.m2mkd", Phase::final, Role::student, -1);
   for (int i = 0; i < 4; ++i) {
@@ -38,8 +40,9 @@ JobList recipe() {
     job.teachers.push_back(
         {"teacher", finetune.model, job.meta, false, {"finetune", {}}, job.meta_weights});
     add(job, 3);
-    final.parts.push_back({job.name, {}});
+    distilled.parts.push_back({job.name, {}});
   }
+  final.start = distilled;
   Job kd = small_job("final.kd", Phase::final, Role::student, -1);
   kd.teachers.push_back({"teacher", finetune.model, {}, true, {"finetune", {}}, {}});
   add(kd, 3);

@@ -7,6 +7,7 @@
 
 #include <m2mkd/data/evaluation.hpp>
 #include <m2mkd/plan/config.hpp>
+#include <m2mkd/plan/start.hpp>
 
 namespace m2mkd {
 
@@ -15,13 +16,6 @@ template <>
 struct EnumNames<Role> {
   static constexpr std::array<std::pair<Role, std::string_view>, 3> names{
       {{Role::meta, "meta"}, {Role::teacher, "teacher"}, {Role::student, "student"}}};
-};
-
-/// Where weights come from: a job's module file, or a given file, or nowhere.
-struct Source {
-  std::string job;
-  std::filesystem::path file;
-  bool defined() const { return !job.empty() || !file.empty(); }
 };
 
 /// A chain that the trained one is compared with.
@@ -67,13 +61,10 @@ struct Job {
   Context context;  ///< the method (or further teacher) whose settings it has
   int wave = 0;     ///< earliest wave: 1 + the latest of its parents
 
-  ModelOptions model;         ///< of the trained network
-  ModelOptions meta;          ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
-  Source meta_weights;        ///< stage ≥ 0
-  std::vector<Source> parts;  ///< whole: the L stage files it is assembled from; empty: fresh
-  ImageShape parts_shape;     ///< images that those stages were trained on
-  Source start;  ///< given weights of the trained network (init.*), or the job of the dense network
-                 ///< that is upcycled
+  ModelOptions model;   ///< of the trained network
+  ModelOptions meta;    ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
+  Source meta_weights;  ///< stage ≥ 0
+  JobStart start;
   std::vector<TeacherSource> teachers;
 
   TrainOptions train;
@@ -87,8 +78,10 @@ struct Job {
   JobCost cost;
 
   bool spliced() const { return stage >= 0; }
-  bool upcycled() const { return !start.job.empty(); }
-  bool assembled() const { return !parts.empty() || upcycled(); }  ///< worth an evaluation at once
+  bool upcycled() const { return std::holds_alternative<UpcycledStart>(start); }
+  /// What it is assembled from; null where it is not.
+  const PartsStart* parts() const { return std::get_if<PartsStart>(&start); }
+  bool assembled() const { return parts() || upcycled(); }  ///< worth an evaluation at once
   /// What its stage is spliced into.
   Surrounding around() const;
   ImageShape image_shape() const { return {shape.channels, shape.image_size, shape.classes}; }
