@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -16,18 +15,6 @@
 namespace m2mkd {
 
 namespace {
-
-double seconds_flag(const CommandLine& line) {
-  const auto it = line.flags.find("seconds");
-  if (it == line.flags.end()) return TimerOptions{}.seconds;
-  const auto& text = it->second;
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() ||
-      !(seconds >= 0 && seconds <= 3600))
-    throw ConfigError("--seconds " + text + ": seconds per row are needed, from 0 to 3600");
-  return seconds;
-}
 
 std::vector<std::string> job_names(const BenchItem& item) {
   std::vector<std::string> names;
@@ -81,8 +68,7 @@ nlohmann::json bench_json(const std::vector<BenchRow>& rows, const MachineFacts&
                      {"reduce_gb_s", facts.ranks.size() > 1 ? nlohmann::json(rates.reduce_gb_s)
                                                             : nlohmann::json()},
                      {"memory_gb", rates.memory_gb},
-                     {"disk_gb_s", rates.disk_gb_s},
-                     {"ranks_per_node", rates.ranks_per_node}};
+                     {"disk_gb_s", rates.disk_gb_s}};
   json["precision"] = enum_name(list.jobs.front().train.precision);
   json["build"] = {{"version", build.version},
                    {"git", build.git},
@@ -125,16 +111,12 @@ ExitCode bench(const Config& config, const Session& session, double seconds, boo
 
 ExitCode bench_command(const CommandLine& line) {
   const auto files = operands(line, 1, 100, "one or several CONFIG.ini");
-  const double seconds = seconds_flag(line);
+  const double seconds = number_flag(line, "seconds", 2.0, 0.0, 3600.0);
   const bool json = line.flags.contains("json"), machine = line.flags.contains("print-machine");
   if (json && machine)
     throw ConfigError("--json holds the machine too: give --json or --print-machine");
   return in_session([&](Session& session) {
-    const std::string text =
-        on_root(session.world(), [&] { return read_config(files, line).text(); });
-    const Config config = Config::from_text(text, files.front());
-    if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
-    return bench(config, session, seconds, json, machine);
+    return bench(shared_config(files, line, session), session, seconds, json, machine);
   });
 }
 

@@ -69,7 +69,6 @@ MachineFacts measure_machine(const Session& session, const fs::path& run_dir,
   facts.rates.memory_gb = -memory[0] * 1e-9;
   facts.rates.disk_gb_s =
       std::stod(on_root(world, [&] { return fmt::format("{:.6g}", disk_rate(run_dir) * 1e-9); }));
-  facts.rates.ranks_per_node = session.info().local_size;
   return facts;
 }
 
@@ -88,7 +87,7 @@ std::string machine_ini(const MachineFacts& facts) {
   text += "reduce_gb_s = " + number(rates.reduce_gb_s) + "\n";
   text += "memory_gb = " + number(rates.memory_gb) + "\n";
   text += "disk_gb_s = " + number(rates.disk_gb_s) + "\n";
-  return text + fmt::format("ranks_per_node = {}\n", rates.ranks_per_node);
+  return text;
 }
 
 }  // namespace m2mkd

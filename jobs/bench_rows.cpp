@@ -26,20 +26,10 @@ const Job* middle(const JobList& list, const Test& test) {
                [&](const Job& job) { return job.stage == job.model.stages() / 2 && test(job); });
 }
 
-// A pack computes the frozen prefix once, as far as its last stage needs it.
-double pack_flops(const std::vector<const Job*>& jobs) {
-  double own = 0, prefix = 0;
-  for (const Job* job : jobs) {
-    own += job->cost.train.executed - job->cost.prefix.executed;
-    prefix = std::max(prefix, job->cost.prefix.executed);
-  }
-  return own + prefix;
-}
-
 // As many images as a few forwards of a real evaluation hold on every rank.
 std::int64_t evaluation_images(const Job& job, int ranks) {
   constexpr std::int64_t forwards = 4;
-  return std::clamp<std::int64_t>(job.shape.test_images, 1,
+  return std::clamp<std::int64_t>(job.facts.test_images, 1,
                                   forwards * job.train.eval_batch * ranks);
 }
 
@@ -57,7 +47,7 @@ StepTimes time_item(const BenchItem& item, const TrainContext& context,
   std::vector<Task> pack;
   for (const Job* each : item.jobs) {
     pack.push_back(builder.task(*each, {}));
-    pack.back().options.batch = samples_per_step(each->shape.train_images, each->train.batch);
+    pack.back().options.batch = samples_per_step(each->facts.train_images, each->train.batch);
   }
   if (item.kind == BenchItem::Kind::training)
     return time_training(std::move(pack), job.image_shape(), context, options);
@@ -86,7 +76,7 @@ std::vector<BenchItem> bench_items(const JobList& list) {
   if (pair != nullptr) {
     BenchItem pack{training, "pack", {}};
     for (const auto& job : list.jobs)
-      if (job.phase == Phase::distill && job.context == pair->context && can_share(job, *pair))
+      if (job.phase == Phase::distill && job.scope == pair->scope && can_share(job, *pair))
         pack.jobs.push_back(&job);
     if (pack.jobs.size() > 1) items.push_back(std::move(pack));
   }

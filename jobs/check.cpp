@@ -1,4 +1,3 @@
-#include <charconv>
 #include <cstdio>
 #include <map>
 
@@ -16,21 +15,6 @@
 namespace m2mkd {
 
 namespace {
-
-// A flag's number from `least` to `most`; `otherwise` where the flag is absent.
-template <class T>
-T number_flag(const CommandLine& line, const std::string& name, T otherwise, T least, T most) {
-  const auto it = line.flags.find(name);
-  if (it == line.flags.end()) return otherwise;
-  const auto& text = it->second;
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() ||
-      !(value >= least && value <= most))
-    throw ConfigError(
-        fmt::format("--{} {}: a number from {} to {} is needed", name, text, least, most));
-  return value;
-}
 
 nlohmann::ordered_json finding_json(const Finding& finding) {
   return {{"gate", finding.gate},
@@ -65,14 +49,7 @@ ExitCode check_command(const CommandLine& line) {
   return in_session([&](Session& session) {
     const auto& world = session.world();
     log::set_speaker(world.rank(), world.size(), false);  // findings speak, loading does not
-    const Config config = Config::from_text(on_root(world,
-                                                    [&] {
-                                                      const Config read = read_config(files, line);
-                                                      make_jobs(read);
-                                                      return read.text();
-                                                    }),
-                                            files.front());
-    if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
+    const Config config = shared_config(files, line, session);
     const Stopwatch watch;
     std::map<Verdict, int> counts;
     nlohmann::ordered_json findings = nlohmann::ordered_json::array();

@@ -2,6 +2,7 @@
 // The commands of `m2mkd`. Each takes its words and flags and returns the exit code; errors are
 // exceptions that main() maps.
 
+#include <charconv>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,22 @@ ExitCode bench_command(const CommandLine& line);
 /// expected otherwise.
 std::vector<std::string> operands(const CommandLine& line, std::size_t least, std::size_t most,
                                   const std::string& expected);
+
+/// A flag's number from `least` to `most`; `otherwise` where the flag is absent. Throws
+/// ConfigError.
+template <class T>
+T number_flag(const CommandLine& line, const std::string& name, T otherwise, T least, T most) {
+  const auto it = line.flags.find(name);
+  if (it == line.flags.end()) return otherwise;
+  const auto& text = it->second;
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() ||
+      !(value >= least && value <= most))
+    throw ConfigError(
+        fmt::format("--{} {}: a number from {} to {} is needed", name, text, least, most));
+  return value;
+}
 
 /// The configuration of the .ini files among `words` and the dotted flags.
 Config read_config(const std::vector<std::string>& words, const CommandLine& line);

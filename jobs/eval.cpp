@@ -13,6 +13,7 @@
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/recipe.hpp>
 #include <m2mkd/run/build.hpp>
+#include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/tensor_file.hpp>
 #include <m2mkd/train/evaluator.hpp>
 
@@ -26,13 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // What the model was trained on may be far away: its sizes stand in the file.
-std::vector<std::pair<std::string, std::string>> data_sizes(const Attributes& attributes) {
-  // Training images enough for any sampler.
-  std::vector<std::pair<std::string, std::string>> settings{{"data.train", ""},
-                                                            {"data.count", "1000000000"},
-                                                            {"data.test_count", "0"},
-                                                            {"data.validation_images", "0"},
-                                                            {"data.train_images", "0"}};
+WrittenSettings data_sizes(const Attributes& attributes) {
+  WrittenSettings settings{{"data.train", ""}, {"data.test_count", "0"}};
   for (const auto* name : {"channels", "image_size", "classes"})
     settings.emplace_back(
         std::string("data.") + name,
@@ -128,13 +124,18 @@ Attributes seen_attributes(const fs::path& model, const std::vector<std::string>
   return foreign_attributes(request, seen);
 }
 
-struct Evaluated {
-  std::string job;
-  Config config;
-};
+// The meta model that a stage was trained in: a job's file beside the model's own, or a given one.
+std::string meta_of(const Attributes& attributes) {
+  const std::string key = "from.meta = ";
+  std::istringstream lines(text_or_empty(attributes, "identity"));
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(key)) return line.substr(key.size());
+  return {};
+}
 
-Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& files,
-                        const CommandLine& line) {
+// What all ranks must know of the network: whose it is, and its configuration.
+Attributes known_network(const fs::path& model, const std::vector<std::string>& files,
+                         const CommandLine& line) {
   if (const auto complaint = weight_file_complaint(model); !complaint.empty())
     throw ConfigError("'" + model.string() + "' " + complaint);
   Attributes attributes = weights_attributes(model);
@@ -150,8 +151,34 @@ Evaluated evaluated_job(const fs::path& model, const std::vector<std::string>& f
       settings.push_back(setting);
   std::vector<fs::path> paths;
   if (stored) paths.assign(files.begin(), files.end());
-  return {text_attribute(attributes, "job"),
-          Config::read(paths, settings, text_attribute(attributes, "config"))};
+  Attributes known;
+  for (const auto* name : {"job", "phase", "network", "stage", "method"})
+    known[name] = attributes.at(name);
+  known["meta"] = meta_of(attributes);
+  known["config"] = Config::read(paths, settings, text_attribute(attributes, "config")).text();
+  return known;
+}
+
+// The network as a job that is only evaluated.
+Job evaluated_job(const Attributes& known, const fs::path& model) {
+  const Config config = Config::from_text(text_attribute(known, "config"), model.string());
+  const auto phase = parse_value<Phase>(text_attribute(known, "phase"));
+  const auto role = parse_value<Role>(text_attribute(known, "network"));
+  const auto stage = static_cast<int>(integer_attribute(known, "stage"));
+  const auto context = text_attribute(known, "method");
+  std::vector<std::string> problems;
+  const DataFacts shape = test_facts(config.data(phase), problems);
+  Job job = network_job(config, phase, role, stage, context, shape);
+  for (auto& problem : model_problems(job.model, job.image_shape(), std::string(enum_name(role))))
+    problems.push_back(std::move(problem));
+  if (!problems.empty()) throw ConfigError(problems);
+  job.name = text_attribute(known, "job");
+  const auto meta = text_attribute(known, "meta");
+  if (meta == "given")
+    job.meta_weights.file = config.init(context).meta;
+  else
+    job.meta_weights.job = meta;
+  return job;
 }
 
 // Every rank fills in its rows; the sum over ranks is the whole.
@@ -177,35 +204,28 @@ ExitCode eval_command(const CommandLine& line) {
     throw ConfigError("m2mkd eval needs --data.test FILE.h5");
   return in_session([&](Session& session) {
     const auto& world = session.world();
-    const std::string told = on_root(world, [&] {
-      const auto found = evaluated_job(model, {words.begin() + 1, words.end()}, line);
-      const JobList list = make_jobs(found.config);
-      require_verified(list.find(found.job).data);
-      return found.job + "\n" + list.find(found.job).shape.test_digest + "\n" + found.config.text();
-    });
-    std::istringstream lines(told);
-    std::string job_name, digest;
-    std::getline(lines, job_name);
-    std::getline(lines, digest);
-    const Config config =
-        Config::from_text(told.substr(job_name.size() + digest.size() + 2), model.string());
-    const JobList list = make_jobs(config);
-    const Job& job = list.find(job_name);
-
+    const Attributes known = attributes_from_text(on_root(world, [&] {
+      Attributes found = known_network(model, {words.begin() + 1, words.end()}, line);
+      const Job job = evaluated_job(found, model);
+      require_verified(job.data);
+      found["digest"] = job.facts.test_digest;
+      return attribute_text(found);
+    }));
+    const Job job = evaluated_job(known, model);
     Builder builder({model.parent_path().parent_path()}, {}, world, session.device());
-    const std::vector<Chain> chains{builder.published(job, model)};
+    const std::vector<Chain> chains{builder.finished(job, model)};
     const Dataset dataset(job.data, Split::test);
-    dataset.expect(digest);
+    dataset.expect(text_attribute(known, "digest"));
     const auto& images = dataset.file().info();
     if (world.rank() == 0 && images.form != ImageForm::encoded &&
-        images.height != job.shape.image_size)
+        images.height != job.facts.image_size)
       log::info("images of {} x {} are resized to the {} x {} of the network (data.image_size)",
-                images.height, images.width, job.shape.image_size, job.shape.image_size);
+                images.height, images.width, job.facts.image_size, job.facts.image_size);
     at::Tensor logits;
     if (line.flags.contains("logits"))
       logits =
           at::zeros({scored_images(dataset.size(), job.train.eval_batch, job.train.eval_drop_last),
-                     job.shape.classes},
+                     job.facts.classes},
                     at::kDouble);
     const Stopwatch watch;
     const auto accuracy = evaluate(chains,

@@ -7,6 +7,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/on_root.hpp>
+#include <m2mkd/plan/recipe.hpp>
 
 namespace m2mkd {
 
@@ -32,6 +33,18 @@ ExitCode in_session(const std::function<ExitCode(Session& session)>& work) {
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
     Session::abort(static_cast<int>(ExitCode::failed));
   }
+}
+
+Config shared_config(const std::vector<std::string>& files, const CommandLine& line,
+                     Session& session) {
+  const std::string text = on_root(session.world(), [&] {
+    const Config read = read_config(files, line);
+    make_jobs(read);  // whatever is wrong with settings and data shows before anything is made
+    return read.text();
+  });
+  const Config config = Config::from_text(text, files.front());
+  if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
+  return config;
 }
 
 }  // namespace m2mkd

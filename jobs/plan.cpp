@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
 
+#include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/recipe.hpp>
@@ -13,17 +13,6 @@
 namespace m2mkd {
 
 namespace {
-
-int ranks_flag(const CommandLine& line) {
-  const auto it = line.flags.find("ranks");
-  if (it == line.flags.end()) throw ConfigError("m2mkd plan needs --ranks N");
-  int ranks = 0;
-  const auto& text = it->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ranks);
-  if (error != std::errc() || end != text.data() + text.size() || ranks < 1 || ranks > 1 << 20)
-    throw ConfigError("--ranks " + text + ": a whole number from 1 to 1048576 is needed");
-  return ranks;
-}
 
 nlohmann::json flops_json(const Flops& flops) {
   return {{"executed", flops.executed}, {"published", flops.published}};
@@ -115,7 +104,8 @@ std::string plan_text(const JobList& list, const std::vector<Wave>& waves, int r
 }  // namespace
 
 ExitCode plan_command(const CommandLine& line) {
-  const int ranks = ranks_flag(line);
+  if (!line.flags.contains("ranks")) throw ConfigError("m2mkd plan needs --ranks N");
+  const int ranks = number_flag(line, "ranks", 1, 1, 1 << 20);
   const Config config = read_config(operands(line, 1, 100, "one or several CONFIG.ini"), line);
   const JobList list = make_jobs(config);
   std::vector<Wave> waves;
@@ -123,6 +113,7 @@ ExitCode plan_command(const CommandLine& line) {
     std::vector<const Job*> jobs;
     for (const auto& name : names) jobs.push_back(&list.find(name));
     waves.push_back(make_wave(jobs, ranks, config.machine));
+    for (const auto& warning : waves.back().warnings) log::warn("{}", warning);
   }
   if (line.flags.contains("json"))
     fmt::print("{}\n", plan_json(list, waves, ranks).dump(1));

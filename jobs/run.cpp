@@ -1,6 +1,5 @@
 #include <cstdio>
 
-#include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/report/summary.hpp>
 #include <m2mkd/run/run.hpp>
 
@@ -16,11 +15,7 @@ ExitCode run_command(const CommandLine& line) {
     return ExitCode::finished;
   }
   return in_session([&](Session& session) {
-    // One rank reads the files: one hit on a parallel file system's metadata.
-    const std::string text =
-        on_root(session.world(), [&] { return read_config(files, line).text(); });
-    const Config config = Config::from_text(text, files.front());
-    if (config.run.threads > 0) session.set_threads(static_cast<int>(config.run.threads));
+    const Config config = shared_config(files, line, session);
     return run(config, session, [&](const JobList& list, const RunFolder& folder) {
       const TableFile summary = summarise(list, folder, config);
       write_table_file(folder.summary(), summary);

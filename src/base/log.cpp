@@ -17,11 +17,11 @@
 namespace m2mkd::log {
 namespace {
 
-constexpr std::array<std::string_view, 5> level_names{"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 4> level_names{"debug", "info", "warn", "error"};
 
 spdlog::level::level_enum spdlog_level(Level level) {
-  static_assert(SPDLOG_LEVEL_TRACE == 0 && SPDLOG_LEVEL_ERROR == 4);
-  return static_cast<spdlog::level::level_enum>(level);
+  static_assert(SPDLOG_LEVEL_DEBUG == 1 && SPDLOG_LEVEL_ERROR == 4);
+  return static_cast<spdlog::level::level_enum>(static_cast<int>(level) + SPDLOG_LEVEL_DEBUG);
 }
 
 /// Our own names of the levels (spdlog's differ between versions).
@@ -29,7 +29,7 @@ class LevelFlag : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& out) override {
-    const auto name = level_names.at(static_cast<std::size_t>(message.level));
+    const auto name = level_names.at(static_cast<std::size_t>(message.level - SPDLOG_LEVEL_DEBUG));
     out.append(name.data(), name.data() + name.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {

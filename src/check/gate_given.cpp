@@ -43,7 +43,7 @@ Findings check_given(const JobList& list, const RunFolder& folder, const Digests
     const auto subject = given.source.file.string();
     // On this rank's cores: [machine] may be of GPUs.
     const double rate = gemm_gflops(job.train.precision, c10::Device(c10::kCPU)) * 1e9;
-    const double needed = job.cost.eval_flops * static_cast<double>(job.shape.test_images) / rate;
+    const double needed = job.cost.eval_flops * static_cast<double>(job.facts.test_images) / rate;
     if (auto skipped = too_large("given", subject, given.bytes(), memory)) {
       findings.push_back(*skipped);
     } else if (watch.seconds() + needed > seconds) {

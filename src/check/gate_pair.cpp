@@ -23,7 +23,7 @@ constexpr double blind_share = 0.15;
 Job check_form(const Job& pair, std::int64_t images) {
   Job form = pair;
   form.data = without_augmentation(pair.data);
-  form.train.batch = std::min(images, std::max<std::int64_t>(1, pair.shape.train_images));
+  form.train.batch = std::min(images, std::max<std::int64_t>(1, pair.facts.train_images));
   form.train.micro_batch = std::min(pair.train.micro_batch, form.train.batch);
   form.train.forward_micro_batches = 0;
   form.train.frozen_drop_path = false;

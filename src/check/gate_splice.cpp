@@ -9,6 +9,7 @@
 #include <m2mkd/check/gates.hpp>
 #include <m2mkd/run/networks.hpp>
 #include <m2mkd/run/prior_files.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 
 #include "too_large.hpp"
 
@@ -37,9 +38,9 @@ struct ScratchFolder {
 
 at::Tensor few_images(const Job& job) {
   constexpr std::int64_t count = 2;
-  const auto& s = job.shape;
-  const auto values =
-      at::arange(count * s.channels * s.image_size * s.image_size, element_type(job));
+  const auto& s = job.facts;
+  const auto values = at::arange(count * s.channels * s.image_size * s.image_size,
+                                 parameter_type(job.train.precision));
   return (values * 0.37).sin().view({count, s.channels, s.image_size, s.image_size});
 }
 
@@ -49,8 +50,9 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 
 // Stages of the full model, each from its part's file alone.
 Chain sum_of_files(const Job& job, const RunFolder& folder) {
-  const Chain sum = make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()},
-                               std::string(enum_name(job.role)), element_type(job));
+  const Chain sum =
+      make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()},
+                 std::string(enum_name(job.role)), parameter_type(job.train.precision));
   initialise(sum, job.seed);
   if (has_prior(job)) start_signatures(sum, job, folder, {});
   const PartsStart& start = *job.parts();
@@ -117,8 +119,9 @@ void write_random_parts(const Job& job, const JobList& list, const RunFolder& fo
   for (const auto& source : job.parts()->parts) {
     const Job& part = list.find(source.job);
     Chain one = empty_chain(std::string(enum_name(part.role)), part.model.stages());
-    one.stages[static_cast<std::size_t>(part.stage)] = make_distill_form(
-        part.model, part.image_shape(), part.stage, part.around(), element_type(part));
+    one.stages[static_cast<std::size_t>(part.stage)] =
+        make_distill_form(part.model, part.image_shape(), part.stage, part.around(),
+                          parameter_type(part.train.precision));
     initialise(one, part.seed);
     write_tensor_file(folder.module(part.name), {{}, state(one)});
   }

@@ -53,7 +53,7 @@ std::vector<const Job*> in_the_same_place(const Job& pair, const JobList& list) 
     return job.stage > 0 && job.stage + 1 < job.model.stages();
   };
   for (const auto& job : list.jobs)
-    if (job.phase == Phase::distill && job.context == pair.context && job.stage != pair.stage &&
+    if (job.phase == Phase::distill && job.scope == pair.scope && job.stage != pair.stage &&
         inner(job) && inner(pair) && !job.teachers.empty() &&
         job.teachers.front().model.depths[static_cast<std::size_t>(job.stage)] ==
             pair.teachers.front().model.depths[static_cast<std::size_t>(pair.stage)])
@@ -120,7 +120,7 @@ Finding check_record(const Job& job, const RunFolder& folder, const Digests& usa
     return {"recorded", job.name, Verdict::skipped,
             "it was tested " + difference + ": the run tests it again"};
   const Dataset test(job.data, Split::test);
-  std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).published(job, path)};
+  std::vector<Chain> chains{Builder(folder, {}, {}, c10::kCPU).finished(job, path)};
   std::vector<std::string> names{"loss"};
   const PartsStart* parts = job.parts();
   if (parts && results.find("test", "start_loss") != nullptr &&
@@ -192,7 +192,7 @@ Findings check_recorded(const JobList& list, const RunFolder& folder, const Dige
   double rate = 0;  // seconds per FLOP, as the last evaluation had it
   for (const Job* job : jobs) {
     const Stopwatch own;
-    const double flops = job->cost.eval_flops * static_cast<double>(job->shape.test_images);
+    const double flops = job->cost.eval_flops * static_cast<double>(job->facts.test_images);
     const double bytes =
         2 * static_cast<double>(job->cost.chain.parameters()) * job->cost.element_bytes;
     if (auto skipped = too_large("recorded", job->name, bytes, memory)) {

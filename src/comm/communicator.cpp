@@ -18,14 +18,14 @@ namespace {
 
 void reduce_values(std::span<double> values, MPI_Op op, MPI_Comm comm) {
   for_chunks(std::ssize(values), [&](std::int64_t offset, int count) {
-    mpi::check(MPI_Allreduce(MPI_IN_PLACE, values.data() + offset, count, MPI_DOUBLE, op, comm),
-               "MPI_Allreduce");
+    mpi::must(MPI_Allreduce(MPI_IN_PLACE, values.data() + offset, count, MPI_DOUBLE, op, comm),
+              "MPI_Allreduce");
   });
 }
 
 void broadcast_bytes(char* data, std::int64_t bytes, int root, MPI_Comm comm) {
   for_chunks(bytes, [&](std::int64_t offset, int count) {
-    mpi::check(MPI_Bcast(data + offset, count, MPI_BYTE, root, comm), "MPI_Bcast");
+    mpi::must(MPI_Bcast(data + offset, count, MPI_BYTE, root, comm), "MPI_Bcast");
   });
 }
 
@@ -44,7 +44,7 @@ int Communicator::size() const {
 Pending Communicator::start_barrier() const {
   if (!impl_) return {};
   auto pending = std::make_unique<MpiPending>(impl_);
-  mpi::check(MPI_Ibarrier(impl_->comm, pending->add()), "MPI_Ibarrier");
+  mpi::must(MPI_Ibarrier(impl_->comm, pending->add()), "MPI_Ibarrier");
   return Pending(std::move(pending));
 }
 
@@ -79,9 +79,9 @@ Pending Communicator::start_sum(at::Tensor tensor) const {
   auto* data = static_cast<char*>(buffer.data_ptr());
   const auto width = static_cast<std::int64_t>(buffer.element_size());
   for_chunks(buffer.numel(), [&](std::int64_t offset, int count) {
-    mpi::check(MPI_Iallreduce(MPI_IN_PLACE, data + offset * width, count, type, MPI_SUM,
-                              impl_->comm, pending->add()),
-               "MPI_Iallreduce");
+    mpi::must(MPI_Iallreduce(MPI_IN_PLACE, data + offset * width, count, type, MPI_SUM, impl_->comm,
+                             pending->add()),
+              "MPI_Iallreduce");
   });
   return Pending(std::move(pending));
 }
@@ -112,7 +112,7 @@ std::string Communicator::broadcast(std::string text, int root) const {
   require(root >= 0 && root < size(), "the root of a broadcast is one of its ranks");
   if (!impl_) return text;
   std::int64_t length = std::ssize(text);
-  mpi::check(MPI_Bcast(&length, 1, MPI_INT64_T, root, impl_->comm), "MPI_Bcast");
+  mpi::must(MPI_Bcast(&length, 1, MPI_INT64_T, root, impl_->comm), "MPI_Bcast");
   text.resize(static_cast<std::size_t>(length));
   broadcast_bytes(text.data(), length, root, impl_->comm);
   return text;
@@ -123,8 +123,8 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
   const auto ranks = static_cast<std::size_t>(impl_->size);
   std::vector<std::int64_t> sizes(ranks);
   const std::int64_t mine = std::ssize(text);
-  mpi::check(MPI_Allgather(&mine, 1, MPI_INT64_T, sizes.data(), 1, MPI_INT64_T, impl_->comm),
-             "MPI_Allgather");
+  mpi::must(MPI_Allgather(&mine, 1, MPI_INT64_T, sizes.data(), 1, MPI_INT64_T, impl_->comm),
+            "MPI_Allgather");
   std::vector<int> counts, starts;
   std::int64_t total = 0;
   for (const std::int64_t bytes : sizes) {
@@ -134,9 +134,9 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
     if (total > INT_MAX) fail("the ranks' texts to gather are larger than 2 GiB together");
   }
   std::string all(static_cast<std::size_t>(total), '\0');
-  mpi::check(MPI_Allgatherv(text.data(), counts[static_cast<std::size_t>(impl_->rank)], MPI_BYTE,
-                            all.data(), counts.data(), starts.data(), MPI_BYTE, impl_->comm),
-             "MPI_Allgatherv");
+  mpi::must(MPI_Allgatherv(text.data(), counts[static_cast<std::size_t>(impl_->rank)], MPI_BYTE,
+                           all.data(), counts.data(), starts.data(), MPI_BYTE, impl_->comm),
+            "MPI_Allgatherv");
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < ranks; ++i) {
     texts.push_back(
@@ -148,8 +148,8 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
 Communicator Communicator::split(int color) const {
   if (!impl_) return {};
   MPI_Comm part = MPI_COMM_NULL;
-  mpi::check(MPI_Comm_split(impl_->comm, color < 0 ? MPI_UNDEFINED : color, impl_->rank, &part),
-             "MPI_Comm_split");
+  mpi::must(MPI_Comm_split(impl_->comm, color < 0 ? MPI_UNDEFINED : color, impl_->rank, &part),
+            "MPI_Comm_split");
   return part == MPI_COMM_NULL ? Communicator() : adopt(part, impl_->made);
 }
 

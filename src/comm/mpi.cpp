@@ -8,7 +8,7 @@
 
 namespace m2mkd::mpi {
 
-void check(int code, std::string_view call) {
+void must(int code, std::string_view call) {
   if (code == MPI_SUCCESS) return;
   std::string text(MPI_MAX_ERROR_STRING, '\0');
   int length = 0;

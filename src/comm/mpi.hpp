@@ -15,7 +15,7 @@
 namespace m2mkd::mpi {
 
 /// Throws Error when `code` is not MPI_SUCCESS. `call` names what failed: "MPI_Allreduce".
-void check(int code, std::string_view call);
+void must(int code, std::string_view call);
 
 /// True between MPI_Init and MPI_Finalize.
 bool is_up();

@@ -58,16 +58,16 @@ MPI_Request* MpiPending::add() {
 
 bool MpiPending::test() {
   int finished = 0;
-  mpi::check(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &finished,
-                         MPI_STATUSES_IGNORE),
-             "MPI_Testall");
+  mpi::must(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &finished,
+                        MPI_STATUSES_IGNORE),
+            "MPI_Testall");
   if (finished != 0) done();
   return finished != 0;
 }
 
 void MpiPending::wait() {
-  mpi::check(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-             "MPI_Waitall");
+  mpi::must(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
   done();
 }
 

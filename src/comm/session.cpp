@@ -9,8 +9,8 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
-#include <m2mkd/base/host.hpp>
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/base/host.hpp>
 #include <m2mkd/comm/session.hpp>
 
 #include "communicator_impl.hpp"
@@ -27,7 +27,7 @@ bool start_mpi() {
   if (ended != 0) fail("MPI was closed already: a process can open it only once");
   if (mpi::is_up()) return false;
   int provided = MPI_THREAD_SINGLE;
-  mpi::check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  mpi::must(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED) {
     fail(
         "this MPI library grants no threads beside the main one [MPI_THREAD_FUNNELED]; load "
@@ -39,8 +39,8 @@ bool start_mpi() {
 /// The ranks of this rank's host.
 Communicator ranks_of_host(int rank, const std::shared_ptr<std::int64_t>& made) {
   MPI_Comm host = MPI_COMM_NULL;
-  mpi::check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host),
-             "MPI_Comm_split_type");
+  mpi::must(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
   return adopt(host, made);
 }
 
@@ -70,13 +70,12 @@ void Session::set_threads(int threads) {
   info_.threads = at::get_num_threads();
 }
 
-Session::Session(int threads) {
-  require(threads >= 0, "a session has at least one thread, or 0 for its share");
+Session::Session() {
   started_ = start_mpi();
-  mpi::check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  mpi::must(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   const auto made = std::make_shared<std::int64_t>(0);
   MPI_Comm world = MPI_COMM_NULL;
-  mpi::check(MPI_Comm_dup(MPI_COMM_WORLD, &world), "MPI_Comm_dup");
+  mpi::must(MPI_Comm_dup(MPI_COMM_WORLD, &world), "MPI_Comm_dup");
   world_ = adopt(world, made);
 
   const Communicator host = ranks_of_host(world_.rank(), made);
@@ -86,9 +85,7 @@ Session::Session(int threads) {
   info_.local_size = host.size();
   info_.cores = cores_text(cores);
   // Every rank takes part in the gathering, whatever its own environment says.
-  const int share = share_of_threads(cores, host);
-  at::set_num_threads(threads > 0 ? threads : share);
-  info_.threads = at::get_num_threads();
+  set_threads(share_of_threads(cores, host));
   device_ = choose_device(info_.local_rank);
   info_.device = device_.str();
 }

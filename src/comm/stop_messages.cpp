@@ -11,11 +11,11 @@ namespace {
 bool receive(int tag) {
   int there = 0;
   MPI_Status status;
-  mpi::check(MPI_Iprobe(MPI_ANY_SOURCE, tag, MPI_COMM_WORLD, &there, &status), "MPI_Iprobe");
+  mpi::must(MPI_Iprobe(MPI_ANY_SOURCE, tag, MPI_COMM_WORLD, &there, &status), "MPI_Iprobe");
   if (there == 0) return false;
-  mpi::check(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, status.MPI_TAG, MPI_COMM_WORLD,
-                      MPI_STATUS_IGNORE),
-             "MPI_Recv");
+  mpi::must(MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, status.MPI_TAG, MPI_COMM_WORLD,
+                     MPI_STATUS_IGNORE),
+            "MPI_Recv");
   return true;
 }
 
@@ -39,7 +39,7 @@ void StopMessages::tell() {
   sends_.reserve(others_.size());
   for (const int rank : others_) {
     MPI_Request& send = sends_.emplace_back(MPI_REQUEST_NULL);
-    mpi::check(MPI_Isend(nullptr, 0, MPI_BYTE, rank, tag_, MPI_COMM_WORLD, &send), "MPI_Isend");
+    mpi::must(MPI_Isend(nullptr, 0, MPI_BYTE, rank, tag_, MPI_COMM_WORLD, &send), "MPI_Isend");
   }
 }
 

@@ -79,7 +79,7 @@ std::string names_text(const SeenModel& seen) {
     return fmt::format("names of the published student module; --stage {} brings its place back",
                        *stage);
   if (!seen.whole) return "names stages.<i>.<key>";
-  return seen.options.model->flat_names();
+  return seen.options.model->flat_names_text();
 }
 
 std::string write_module(const ForeignRequest& request, const ForeignModel& model,

@@ -29,7 +29,7 @@ std::vector<std::int64_t> places(const std::vector<std::string>& classes,
   return found;
 }
 
-void require_same_classes(const ImageFileInfo& info, const DataShape& shape, const std::string& key,
+void require_same_classes(const ImageFileInfo& info, const DataFacts& shape, const std::string& key,
                           std::vector<std::string>& problems) {
   const auto difference = class_difference(shape.class_names, info.classes);
   const auto count = std::ssize(info.classes);
@@ -55,7 +55,7 @@ std::string Evaluation::classes_text() const {
                      masks ? ", answers among them alone" : "");
 }
 
-std::vector<Evaluation> own_evaluations(const DataOptions& data, const DataShape& shape,
+std::vector<Evaluation> own_evaluations(const DataOptions& data, const DataFacts& shape,
                                         double every_epochs) {
   const bool validates = data.validation_images > 0;
   Evaluation test{.name = "test",
@@ -81,7 +81,7 @@ std::vector<Evaluation> own_evaluations(const DataOptions& data, const DataShape
 }
 
 Evaluation make_evaluation(const std::string& name, const EvaluationOptions& options,
-                           const DataOptions& data, const DataShape& shape,
+                           const DataOptions& data, const DataFacts& shape,
                            std::vector<std::string>& problems) {
   const std::string key = "evaluation." + name;
   Evaluation evaluation{.name = name,

@@ -130,11 +130,6 @@ class Decoder {
 
 }  // namespace
 
-bool is_jpeg(std::span<const std::byte> bytes) {
-  return bytes.size() >= 3 && bytes[0] == std::byte{0xFF} && bytes[1] == std::byte{0xD8} &&
-         bytes[2] == std::byte{0xFF};
-}
-
 ImageSize jpeg_size(std::span<const std::byte> bytes) {
   return Decoder(bytes).size();
 }

@@ -29,7 +29,7 @@ std::vector<double> numbers(const Attributes& attributes, const std::string& nam
 
 }  // namespace
 
-Attributes data_attributes(const DataShape& shape, const DataOptions& options) {
+Attributes data_attributes(const DataFacts& shape, const DataOptions& options) {
   return {{"data.channels", shape.channels},
           {"data.image_size", shape.image_size},
           {"data.classes", shape.classes},

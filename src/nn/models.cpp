@@ -85,8 +85,8 @@ std::string value_type<const Family*>() {
   return text;
 }
 
-std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
-                               const std::string& section) {
+std::vector<std::string> model_problems(const ModelOptions& options, const ImageShape& shape,
+                                        const std::string& section) {
   std::vector<std::string> problems;
   const auto complain = [&](const std::string& text) { problems.push_back(section + "." + text); };
   if (const auto text = depths_complaint(options.depths); !text.empty()) {
@@ -97,7 +97,7 @@ std::vector<std::string> check(const ModelOptions& options, const ImageShape& sh
       (options.width < 1 || options.heads < 1 || options.width % options.heads != 0))
     complain(fmt::format("heads = {}: must divide {}.width = {} (each head gets width / heads)",
                          options.heads, section, options.width));
-  for (const auto& problem : options.model->check(options, shape)) complain(problem);
+  for (const auto& problem : options.model->problems(options, shape)) complain(problem);
   if (std::llround(options.mlp_ratio * static_cast<double>(options.width)) < 1)
     complain(fmt::format("mlp_ratio = {}: leaves no hidden width", options.mlp_ratio));
   return problems;

@@ -72,7 +72,7 @@ SeenModel see_model(const StagedTensors& tensors, const Family& family,
   family.guess(seen, {[&](const char* name) { return find(name) != nullptr; }, section});
   std::vector<std::string> problems;
   ModelOptions::keys().read(seen.options, find, problems);
-  for (auto& problem : check(seen.options, seen.image, section))
+  for (auto& problem : model_problems(seen.options, seen.image, section))
     problems.push_back(std::move(problem));
   if (!problems.empty()) throw ConfigError(problems);
 

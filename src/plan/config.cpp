@@ -82,24 +82,24 @@ void throw_problems(std::vector<std::string> problems) {
 
 }  // namespace
 
-// Where settings of `context` are looked up: itself, its base, the base's base.
-std::vector<Context> Config::chain(const Context& context) const {
-  std::vector<Context> contexts;
-  for (Context c = context; !c.empty() && std::ranges::count(contexts, c) == 0;) {
-    contexts.push_back(c);
+// Where settings of `scope` are looked up: itself, its base, the base's base.
+std::vector<Scope> Config::chain(const Scope& scope) const {
+  std::vector<Scope> scopes;
+  for (Scope c = scope; !c.empty() && std::ranges::count(scopes, c) == 0;) {
+    scopes.push_back(c);
     const Setting* base = resolved_.find("method." + c + ".base");
     c = base != nullptr ? base->value : "";
   }
-  return contexts;
+  return scopes;
 }
 
-Lookup Config::lookup(const std::string& section, const Context& context,
+Lookup Config::lookup(const std::string& section, const Scope& scope,
                       const std::vector<std::string>& inherits) const {
   std::vector<std::string> prefixes;
   std::vector<std::string> sections{section};
   sections.insert(sections.end(), inherits.begin(), inherits.end());
   for (const auto& s : sections) {
-    for (const auto& c : chain(context)) {
+    for (const auto& c : chain(scope)) {
       prefixes.push_back("method." + c + "." + s + ".");
       prefixes.push_back(s + "." + c + ".");
     }
@@ -113,11 +113,11 @@ Lookup Config::lookup(const std::string& section, const Context& context,
 }
 
 template <class O>
-O Config::read_section(const Keys<O>& keys, const std::string& section, const Context& context,
+O Config::read_section(const Keys<O>& keys, const std::string& section, const Scope& scope,
                        const std::vector<std::string>& inherits) const {
   O options;
   std::vector<std::string> problems;
-  keys.read(options, lookup(section, context, inherits), problems);
+  keys.read(options, lookup(section, scope, inherits), problems);
   throw_problems(std::move(problems));
   return options;
 }
@@ -134,9 +134,15 @@ Config Config::read(const std::vector<std::filesystem::path>& files,
   const Setting* dir = config.settings_.find("run.dir");
   if ((dir == nullptr || dir->value.empty()) && !files.empty())
     config.settings_.set("run.dir", "results/" + files.front().stem().string(), {"built in", 0});
+  config.drop_retired();
   config.add_published(problems);
   config.validate(problems);
   return config;
+}
+
+// Keys of earlier versions that did nothing stand in the configurations of their files.
+void Config::drop_retired() {
+  settings_.erase("machine.ranks_per_node");
 }
 
 Config Config::from_text(const std::string& ini, const std::string& source) {
@@ -144,6 +150,7 @@ Config Config::from_text(const std::string& ini, const std::string& source) {
   std::vector<std::string> problems;
   config.settings_.add_ini(shipped_methods, "built in", problems);
   config.settings_.add_ini(ini, source, problems);
+  config.drop_retired();
   config.validate(problems);
   return config;
 }
@@ -185,17 +192,17 @@ void Config::validate(std::vector<std::string>& problems) {
                          "'; known: " + print_value(known));
   add_variants(compared);
   add_repeated_contexts({""});
-  auto contexts = known;
-  for (const auto& [name, variant] : made_) contexts.push_back(name);
-  const auto teachers = teacher_names(settings_, contexts);
+  auto scopes = known;
+  for (const auto& [name, variant] : made_) scopes.push_back(name);
+  const auto teachers = teacher_names(settings_, scopes);
   add_repeated_contexts(teachers);
   check_variants(known, problems);
-  contexts = known;
-  contexts.insert(contexts.end(), teachers.begin(), teachers.end());
-  for (const auto& [name, variant] : made_) contexts.push_back(name);
+  scopes = known;
+  scopes.insert(scopes.end(), teachers.begin(), teachers.end());
+  for (const auto& [name, variant] : made_) scopes.push_back(name);
 
   std::map<std::string, std::vector<std::string>> qualifiers;
-  for (const auto& section : overridable) qualifiers[section] = contexts;
+  for (const auto& section : overridable) qualifiers[section] = scopes;
   qualifiers["data"] = phase_names();
   qualifiers["evaluation"] = names_in("evaluation", settings_);
   check_evaluation_names(qualifiers["evaluation"], problems);
@@ -229,10 +236,10 @@ void Config::validate(std::vector<std::string>& problems) {
                          "] is not a setting of a phase or model, such as distill.alpha");
   }
 
-  // Every value is parsed in every context in which somebody wrote one, so that all mistakes show
+  // Every value is parsed in every scope in which somebody wrote one, so that all mistakes show
   // at once.
-  contexts.emplace_back();
-  for (const auto& c : contexts) {
+  scopes.emplace_back();
+  for (const auto& c : scopes) {
     const auto parse = [&]<class O>(const Keys<O>& keys, const std::string& section, bool trains) {
       O options;
       keys.read(options,
@@ -285,34 +292,34 @@ void Config::validate(std::vector<std::string>& problems) {
   throw_problems(std::move(problems));
 }
 
-TrainOptions Config::train(Phase phase, const Context& context) const {
-  return read_section(TrainOptions::keys(), std::string(enum_name(phase)), context, {"train"});
+TrainOptions Config::train(Phase phase, const Scope& scope) const {
+  return read_section(TrainOptions::keys(), std::string(enum_name(phase)), scope, {"train"});
 }
 DataOptions Config::data(Phase phase) const {
   DataOptions options = read_section(DataOptions::keys(), "data", std::string(enum_name(phase)));
   options.published_ranks = read_section(compat_keys(), "compat", "").ranks;
   return options;
 }
-ModelOptions Config::model(const std::string& section, const Context& context) const {
-  return read_section(ModelOptions::keys(), section, context);
+ModelOptions Config::model(const std::string& section, const Scope& scope) const {
+  return read_section(ModelOptions::keys(), section, scope);
 }
-InitOptions Config::init(const Context& context) const {
-  return read_section(init_keys(), "init", context);
+InitOptions Config::init(const Scope& scope) const {
+  return read_section(init_keys(), "init", scope);
 }
-IncubateOptions Config::incubate(const Context& context) const {
-  return read_section(incubate_keys(), "incubate", context);
+IncubateOptions Config::incubate(const Scope& scope) const {
+  return read_section(incubate_keys(), "incubate", scope);
 }
-FinetuneOptions Config::finetune(const Context& context) const {
-  return read_section(finetune_keys(), "finetune", context);
+FinetuneOptions Config::finetune(const Scope& scope) const {
+  return read_section(finetune_keys(), "finetune", scope);
 }
-DistillOptions Config::distill(const Context& context) const {
-  return read_section(distill_keys(), "distill", context);
+DistillOptions Config::distill(const Scope& scope) const {
+  return read_section(distill_keys(), "distill", scope);
 }
-FinalOptions Config::final(const Context& context) const {
-  return read_section(final_keys(), "final", context);
+FinalOptions Config::final(const Scope& scope) const {
+  return read_section(final_keys(), "final", scope);
 }
-HybridOptions Config::hybrid(const Context& context) const {
-  return read_section(hybrid_keys(), "hybrid", context);
+HybridOptions Config::hybrid(const Scope& scope) const {
+  return read_section(hybrid_keys(), "hybrid", scope);
 }
 
 std::map<std::string, EvaluationOptions> Config::evaluations() const {
@@ -321,15 +328,15 @@ std::map<std::string, EvaluationOptions> Config::evaluations() const {
     all[name] = read_section(EvaluationOptions::keys(), "evaluation." + name, "");
   return all;
 }
-std::vector<Phase> Config::leaves(const Context& method) const {
-  for (const auto& context : chain(method))
-    if (const Setting* leaf = resolved_.find("method." + context + ".leaf"))
+std::vector<Phase> Config::leaves(const Scope& method) const {
+  for (const auto& scope : chain(method))
+    if (const Setting* leaf = resolved_.find("method." + scope + ".leaf"))
       return parse_value<std::vector<Phase>>(leaf->value);
   return {Phase::final};
 }
 
-std::uint64_t Config::seed(Phase phase, bool student, const Context& context) const {
-  const auto seeds = read_section(seed_keys(), "seed", context);
+std::uint64_t Config::seed(Phase phase, bool student, const Scope& scope) const {
+  const auto seeds = read_section(seed_keys(), "seed", scope);
   std::int64_t seed = seeds.final;
   if (phase == Phase::finetune || (phase == Phase::incubate && !student)) seed = seeds.teacher;
   if (phase == Phase::distill || (phase == Phase::incubate && student)) seed = seeds.distill;

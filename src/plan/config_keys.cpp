@@ -115,7 +115,6 @@ Keys<MachineOptions> machine_keys() {
   k.add("reduce_gb_s", &O::reduce_gb_s, "all-reduce bandwidth, GB/s", at_least(1e-6));
   k.add("memory_gb", &O::memory_gb, "memory per rank, GB", at_least(1e-3));
   k.add("disk_gb_s", &O::disk_gb_s, "bandwidth of the run directory, GB/s", at_least(1e-6));
-  k.add("ranks_per_node", &O::ranks_per_node, "0: unknown", at_least<std::int64_t>(0));
   return k;
 }
 

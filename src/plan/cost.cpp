@@ -7,7 +7,6 @@
 #include <m2mkd/nn/chain.hpp>
 #include <m2mkd/plan/cost.hpp>
 #include <m2mkd/plan/sharing.hpp>
-#include <m2mkd/train/schedule.hpp>
 #include <m2mkd/train/trainable.hpp>
 
 namespace m2mkd {
@@ -155,10 +154,9 @@ JobCost job_cost(const Job& job) {
   cost.element_bytes = wide ? 8 : 4;
   job.spliced() ? cost_spliced(job, tensor, cost) : cost_whole(job, tensor, cost);
 
-  const auto images = std::max<std::int64_t>(1, job.shape.train_images);
+  const auto images = std::max<std::int64_t>(1, job.facts.train_images);
   const auto per_epoch = steps_per_epoch(job.data, images, job.train.batch);
-  cost.steps = total_steps(job.train.schedule, per_epoch);
-  if (job.train.max_steps > 0) cost.steps = std::min(cost.steps, job.train.max_steps);
+  cost.steps = job.steps();
   cost.images = static_cast<double>(cost.steps * samples_per_step(images, job.train.batch));
 
   // The trained network, before its first step if it was assembled; every teacher's hybrid once

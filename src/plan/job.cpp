@@ -5,6 +5,7 @@
 #include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/job.hpp>
+#include <m2mkd/train/schedule.hpp>
 #include <m2mkd/train/trainable.hpp>
 
 namespace m2mkd {
@@ -31,8 +32,13 @@ void add_model(std::set<std::string>& lines, const std::string& prefix, const Mo
 }  // namespace
 
 std::int64_t Job::micro_batches() const {
-  const std::int64_t samples = samples_per_step(shape.train_images, train.batch);
+  const std::int64_t samples = samples_per_step(facts.train_images, train.batch);
   return (samples + train.micro_batch - 1) / train.micro_batch;
+}
+
+std::int64_t Job::steps() const {
+  const auto images = std::max<std::int64_t>(1, facts.train_images);
+  return steps_to_make(train, steps_per_epoch(data, images, train.batch));
 }
 
 Surrounding Job::around() const {
@@ -106,12 +112,12 @@ std::string Job::identity() const {
             "loader_depth"});
   if (data.order == Order::published || data.mix_per == MixPer::rank_batch)
     add("compat.ranks", data.published_ranks);
-  add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", shape.channels, shape.image_size,
-                                shape.image_size, shape.classes, shape.train_images));
-  if (!shape.train_digest.empty()) add("data.digest", shape.train_digest);
-  if (!shape.mean.empty())
+  add("data.shape", fmt::format("{}x{}x{}, {} classes, {} images", facts.channels, facts.image_size,
+                                facts.image_size, facts.classes, facts.train_images));
+  if (!facts.train_digest.empty()) add("data.digest", facts.train_digest);
+  if (!facts.mean.empty())
     add("data.normalisation",
-        fmt::format("mean {} and std {}", print_value(shape.mean), print_value(shape.std)));
+        fmt::format("mean {} and std {}", print_value(facts.mean), print_value(facts.std)));
   std::string text;
   for (const auto& line : lines) text += line + "\n";
   return text;

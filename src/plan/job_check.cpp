@@ -58,7 +58,8 @@ std::string tokens_text(const Boundary& boundary) {
 void check_teacher(const Job& job, const TeacherSource& teacher,
                    std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
-  for (auto& p : check(teacher.model, shape, teacher.name)) problems.push_back(std::move(p));
+  for (auto& p : model_problems(teacher.model, shape, teacher.name))
+    problems.push_back(std::move(p));
   check_surrounds(teacher.model, teacher.name, problems);
   if (teacher.whole) return;
   check_stages(teacher.model, teacher.name, teacher.meta, "its meta", problems);
@@ -76,7 +77,7 @@ void check_teacher(const Job& job, const TeacherSource& teacher,
 void check_splice(const Job& job, std::vector<std::string>& problems) {
   const auto shape = job.image_shape();
   const auto role = enum_name(job.role);
-  for (auto& p : check(job.meta, shape, "meta")) problems.push_back(std::move(p));
+  for (auto& p : model_problems(job.meta, shape, "meta")) problems.push_back(std::move(p));
   check_surrounds(job.meta, "meta", problems);
   check_stages(job.model, role, job.meta, "meta", problems);
   const auto tokens = different(job.model, job.meta, shape, other_tokens);
@@ -108,7 +109,7 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
 // Every pattern of `trainable` fits a parameter of the network that the job trains.
 void check_trainable(const Job& job, std::vector<std::string>& problems) {
   const auto& patterns = job.train.trainable;
-  if (trains_all(patterns) || !check(job.model, job.image_shape(), "").empty()) return;
+  if (trains_all(patterns) || !model_problems(job.model, job.image_shape(), "").empty()) return;
   const at::TensorOptions nowhere(at::kMeta);
   const auto shape = job.image_shape();
   Chain chain{"", std::vector<StagePtr>(job.model.depths.size()), {}};
@@ -142,8 +143,8 @@ void check_features(const Job& job, std::vector<std::string>& problems) {
 }
 
 void check_parent(const Job& job, const Job& parent, std::vector<std::string>& problems) {
-  const auto& mine = job.shape;
-  const auto& its = parent.shape;
+  const auto& mine = job.facts;
+  const auto& its = parent.facts;
   const auto phase = enum_name(job.phase), other = enum_name(parent.phase);
   if (const auto difference = class_difference(its.class_names, mine.class_names);
       !difference.empty())
@@ -165,7 +166,7 @@ void check_parent(const Job& job, const Job& parent, std::vector<std::string>& p
 }
 
 void check_job(const Job& job, std::vector<std::string>& problems) {
-  for (auto& p : check(job.model, job.image_shape(), std::string(enum_name(job.role))))
+  for (auto& p : model_problems(job.model, job.image_shape(), std::string(enum_name(job.role))))
     problems.push_back(std::move(p));
   if (job.spliced()) check_splice(job, problems);
   if (job.role == Role::teacher) check_surrounds(job.model, "teacher", problems);
@@ -182,8 +183,8 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
     problems.push_back(fmt::format("{}: micro_batch = {} is larger than batch = {}",
                                    enum_name(job.phase), job.train.micro_batch, job.train.batch));
   // Without images there is another problem already.
-  if (job.shape.train_images > 0)
-    if (auto problem = sampling_problem(job.data, job.shape.train_images, job.train.batch);
+  if (job.facts.train_images > 0)
+    if (auto problem = sampling_problem(job.data, job.facts.train_images, job.train.batch);
         !problem.empty())
       problems.push_back(fmt::format("{}: {}", enum_name(job.phase), problem));
 }

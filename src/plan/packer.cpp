@@ -15,39 +15,39 @@ namespace {
 constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr double rounding = 1 + 1e-12;
 
-/// A run in a queue, with its seconds there.
+/// A pack in a queue, with its seconds there.
 struct Queued {
-  const Run* run;
+  const CandidatePack* pack;
   double seconds;
 };
 
 /// First fit, dearest first, into groups that are busy for at most `limit` seconds.
-std::vector<Arrangement::Group> queue_up(std::vector<Queued> queued, int shared, double limit) {
+std::vector<Arrangement::RankGroup> queue_up(std::vector<Queued> queued, int shared, double limit) {
   std::ranges::stable_sort(queued, std::ranges::greater{}, &Queued::seconds);
-  std::vector<Arrangement::Group> groups;
-  for (const auto& [run, seconds] : queued) {
+  std::vector<Arrangement::RankGroup> groups;
+  for (const auto& [pack, seconds] : queued) {
     auto group = std::ranges::find_if(
         groups, [&](const auto& g) { return g.seconds + seconds <= limit * rounding; });
     if (group == groups.end()) group = groups.insert(groups.end(), {shared, {}, 0});
-    group->runs.push_back(run);
+    group->packs.push_back(pack);
     group->seconds += seconds;
   }
   return groups;
 }
 
-double seconds_on(const Arrangement::Group& group, int ranks) {
+double seconds_on(const Arrangement::RankGroup& group, int ranks) {
   double sum = 0;
-  for (const Run* run : group.runs) sum += run->model.seconds(ranks);
+  for (const CandidatePack* pack : group.packs) sum += pack->model.seconds(ranks);
   return sum;
 }
 
 /// The next larger number of ranks that makes the group faster, at most `limit`; 0 where there is
 /// none.
-int next_ranks(const Arrangement::Group& group, int limit) {
+int next_ranks(const Arrangement::RankGroup& group, int limit) {
   std::set<int> candidates;
-  for (const Run* run : group.runs) {
-    limit = std::min(limit, run->most_ranks());
-    for (const auto& [ranks, seconds] : run->rank_times)
+  for (const CandidatePack* pack : group.packs) {
+    limit = std::min(limit, pack->most_ranks());
+    for (const auto& [ranks, seconds] : pack->rank_times)
       if (ranks > group.ranks) candidates.insert(ranks);
   }
   for (const int ranks : candidates)
@@ -58,15 +58,15 @@ int next_ranks(const Arrangement::Group& group, int limit) {
 }  // namespace
 
 Packer::Packer(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine)
-    : families_(make_families(jobs, ranks, machine)), ranks_(ranks) {
+    : families_(pack_candidates(jobs, ranks, machine)), ranks_(ranks) {
   require(ranks >= 1, "a wave runs on at least one rank");
   double work =
       0;  // one rank does all of it, every family as one pack: what must be done at the least
   for (const auto& family : families_) {
-    work += family.runs()[family.run(0, family.size())].model.seconds(1);
+    work += family.packs()[family.pack(0, family.size())].model.seconds(1);
     for (std::size_t i = 0; i < family.size(); ++i)
       least_seconds_ =
-          std::max(least_seconds_, family.runs()[family.run(i, i + 1)].rank_times.back().seconds);
+          std::max(least_seconds_, family.packs()[family.pack(i, i + 1)].rank_times.back().seconds);
   }
   least_seconds_ = std::max(least_seconds_, work / ranks);
 }
@@ -84,9 +84,9 @@ std::vector<int> Packer::group_sizes() const {
   std::set<int> useful, needed, sizes;
   for (const auto& family : families_)
     for (std::size_t i = 0; i < family.size(); ++i) {
-      const Run& run = family.runs()[family.run(i, i + 1)];
-      needed.insert(run.least_ranks);
-      for (const auto& [ranks, seconds] : run.rank_times) useful.insert(ranks);
+      const CandidatePack& pack = family.packs()[family.pack(i, i + 1)];
+      needed.insert(pack.least_ranks);
+      for (const auto& [ranks, seconds] : pack.rank_times) useful.insert(ranks);
     }
   for (int last = 0; const int size : useful)
     if (size <= 8 || size >= 1.25 * last) sizes.insert(last = size);
@@ -99,10 +99,10 @@ Packer::SharedSeconds Packer::shared_seconds(int shared, bool strict) const {
   SharedSeconds seconds;
   for (const auto& family : families_) {
     auto& of_family = seconds.emplace_back();
-    for (const auto& run : family.runs()) {
-      const bool joins = run.least_ranks > 0 && shared >= run.least_ranks &&
-                         (!strict || shared <= run.most_ranks());
-      of_family.push_back(joins ? run.model.seconds(shared) : infinite);
+    for (const auto& pack : family.packs()) {
+      const bool joins = pack.least_ranks > 0 && shared >= pack.least_ranks &&
+                         (!strict || shared <= pack.most_ranks());
+      of_family.push_back(joins ? pack.model.seconds(shared) : infinite);
     }
   }
   return seconds;
@@ -114,7 +114,7 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
   std::vector<Queued> queued;
   double needed = 0;
   for (std::size_t f = 0; f < families_.size(); ++f) {
-    const PackFamily& family = families_[f];
+    const PackCandidates& family = families_[f];
     struct Cut {
       double ranks = infinite;
       std::size_t begin = 0;
@@ -124,8 +124,8 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
     cuts[0].ranks = 0;
     for (std::size_t end = 1; end <= family.size(); ++end)
       for (std::size_t begin = 0; begin < end; ++begin) {
-        const std::size_t r = family.run(begin, end);
-        const int own = family.runs()[r].ranks_for(limit);
+        const std::size_t r = family.pack(begin, end);
+        const int own = family.packs()[r].ranks_for(limit);
         double ranks = own > 0 ? own : infinite;
         const double part =
             seconds[f][r] <= limit * rounding ? shared * seconds[f][r] / limit : infinite;
@@ -136,12 +136,12 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
     needed += cuts.back().ranks;
     if (needed > ranks_ * rounding) return std::nullopt;
     for (std::size_t end = family.size(); end > 0; end = cuts[end].begin) {
-      const std::size_t r = family.run(cuts[end].begin, end);
-      const Run& run = family.runs()[r];
+      const std::size_t r = family.pack(cuts[end].begin, end);
+      const CandidatePack& pack = family.packs()[r];
       if (cuts[end].own == 0)
-        queued.push_back({&run, seconds[f][r]});
+        queued.push_back({&pack, seconds[f][r]});
       else
-        result.groups.push_back({cuts[end].own, {&run}, run.model.seconds(cuts[end].own)});
+        result.groups.push_back({cuts[end].own, {&pack}, pack.model.seconds(cuts[end].own)});
     }
   }
   std::ranges::move(queue_up(std::move(queued), shared, limit), std::back_inserter(result.groups));
@@ -154,7 +154,7 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
 void Packer::spread(Arrangement& arrangement) const {
   auto& groups = arrangement.groups;
   for (;;) {
-    auto& slowest = *std::ranges::max_element(groups, {}, &Arrangement::Group::seconds);
+    auto& slowest = *std::ranges::max_element(groups, {}, &Arrangement::RankGroup::seconds);
     const int ranks = next_ranks(slowest, slowest.ranks + ranks_ - arrangement.ranks);
     if (ranks == 0) break;
     arrangement.ranks += ranks - slowest.ranks;
@@ -175,9 +175,10 @@ Arrangement Packer::search(double ratio, bool strict) const {
     double longest = least_seconds_;  // every job as its own pack, one after another
     for (std::size_t f = 0; f < families_.size(); ++f)
       for (std::size_t i = 0; i < families_[f].size(); ++i) {
-        const std::size_t r = families_[f].run(i, i + 1);
-        longest += std::isfinite(seconds[f][r]) ? seconds[f][r]
-                                                : families_[f].runs()[r].rank_times.front().seconds;
+        const std::size_t r = families_[f].pack(i, i + 1);
+        longest += std::isfinite(seconds[f][r])
+                       ? seconds[f][r]
+                       : families_[f].packs()[r].rank_times.front().seconds;
       }
     const auto last = std::llround(std::ceil(std::log(longest) / step));
     for (auto k = std::llround(std::floor(std::log(least_seconds_) / step)); k <= last; ++k) {

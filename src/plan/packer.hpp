@@ -10,17 +10,17 @@
 #include <optional>
 #include <vector>
 
-#include "runs.hpp"
+#include "pack_candidates.hpp"
 
 namespace m2mkd {
 
 struct Arrangement {
-  struct Group {
+  struct RankGroup {
     int ranks = 1;
-    std::vector<const Run*> runs;  ///< dearest first
+    std::vector<const CandidatePack*> packs;  ///< dearest first
     double seconds = 0;
   };
-  std::vector<Group> groups;
+  std::vector<RankGroup> groups;
   int ranks = 0;            ///< of all groups
   double seconds = 0;       ///< of the slowest group
   double rank_seconds = 0;  ///< of all groups
@@ -36,7 +36,7 @@ class Packer {
   std::vector<const Job*> too_large() const;
 
  private:
-  /// Seconds of each run of each family in a group of the shared size; infinite where it may not
+  /// Seconds of each pack of each family in a group of the shared size; infinite where it may not
   /// join.
   using SharedSeconds = std::vector<std::vector<double>>;
 
@@ -46,7 +46,7 @@ class Packer {
   std::optional<Arrangement> arrange(double limit, int shared, const SharedSeconds& seconds) const;
   void spread(Arrangement& arrangement) const;
 
-  std::vector<PackFamily> families_;
+  std::vector<PackCandidates> families_;
   int ranks_;
   double least_seconds_ = 0;  ///< no arrangement is faster
 };

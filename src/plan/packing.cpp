@@ -11,9 +11,9 @@
 namespace m2mkd {
 namespace {
 
-Pack make_pack(const Run& run, int ranks) {
-  Pack pack{{}, run.model.seconds(ranks), run.model.memory(ranks)};
-  for (const Job* job : run.jobs) pack.jobs.push_back(job->name);
+Pack make_pack(const CandidatePack& candidate, int ranks) {
+  Pack pack{{}, candidate.model.seconds(ranks), candidate.model.memory(ranks)};
+  for (const Job* job : candidate.jobs) pack.jobs.push_back(job->name);
   return pack;
 }
 
@@ -21,13 +21,14 @@ Wave arrange(const Packer& packer) {
   const Arrangement best = packer.best(1.03);
   Wave wave;
   for (const auto& group : best.groups) {
-    Group made{0, group.ranks, {}};
-    for (const Run* run : group.runs) made.packs.push_back(make_pack(*run, group.ranks));
+    RankGroup made{0, group.ranks, {}};
+    for (const CandidatePack* pack : group.packs)
+      made.packs.push_back(make_pack(*pack, group.ranks));
     std::ranges::sort(made.packs, {}, [](const Pack& p) { return std::tuple(-p.seconds, p.jobs); });
     wave.groups.push_back(std::move(made));
   }
   // Large groups first: those of even sizes then lie inside nodes.
-  std::ranges::sort(wave.groups, {}, [](const Group& g) {
+  std::ranges::sort(wave.groups, {}, [](const RankGroup& g) {
     return std::tuple(-g.ranks, -g.seconds(), g.packs.front().jobs);
   });
   for (int first = 0; auto& group : wave.groups) {
@@ -39,7 +40,7 @@ Wave arrange(const Packer& packer) {
 
 }  // namespace
 
-double Group::seconds() const {
+double RankGroup::seconds() const {
   double sum = 0;
   for (const auto& pack : packs) sum += pack.seconds;
   return sum;
@@ -62,11 +63,11 @@ Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOpti
     for (const auto& group : wave.groups)
       for (const auto& pack : group.packs)
         if (std::ranges::count(pack.jobs, job->name) > 0)
-          log::warn(
+          wave.warnings.push_back(fmt::format(
               "{}: needs about {:.1f} GB per rank on {} ranks, but machine.memory_gb is {:.1f}. "
               "Try a smaller "
               "train.micro_batch, train.forward_micro_batches = 1, or more ranks",
-              job->name, pack.memory / 1e9, group.ranks, machine.memory_gb);
+              job->name, pack.memory / 1e9, group.ranks, machine.memory_gb));
   return wave;
 }
 

@@ -28,7 +28,7 @@ Row whole(Phase phase) {
   return {phase, phase == Phase::finetune ? Role::teacher : Role::student, -1};
 }
 
-// Jobs as a function of (row, context). A job's parents are named by the first context that gives
+// Jobs as a function of (row, scope). A job's parents are named by the first scope that gives
 // the same job, so jobs that methods share have one name: the bare one where the settings without
 // any method give it.
 class Recipe {
@@ -38,24 +38,24 @@ class Recipe {
          std::vector<std::string> matching = {})
       : config_(config), problems_(problems), matching_(std::move(matching)) {}
 
-  /// Adds the row's job in this context and all that it needs; returns its name. `needed` gets
+  /// Adds the row's job in this scope and all that it needs; returns its name. `needed` gets
   /// every name.
-  std::string add(const Row& row, const Context& context, JobList& list,
+  std::string add(const Row& row, const Scope& scope, JobList& list,
                   std::vector<std::string>& needed);
   /// Adds all that the method needs, its leaves last.
-  void add_method(const Context& method, JobList& list);
+  void add_method(const Scope& method, JobList& list);
 
  private:
-  const Job& job(const Row& row, const Context& context);
-  Context canonical(const Row& row, const Context& context);
-  std::string name(const Row& row, const Context& context);
+  const Job& job(const Row& row, const Scope& scope);
+  Scope canonical(const Row& row, const Scope& scope);
+  std::string name(const Row& row, const Scope& scope);
 
-  Source meta(const Context& context) {
-    return given_or(config_.init(context).meta, {Phase::pretrain, Role::meta, -1}, context);
+  Source meta(const Scope& scope) {
+    return given_or(config_.init(scope).meta, {Phase::pretrain, Role::meta, -1}, scope);
   }
-  Source teacher(const Context& context);
-  Source given_or(const std::filesystem::path& file, const Row& row, const Context& context) {
-    return file.empty() ? Source{name(row, context), {}} : Source{"", file};
+  Source teacher(const Scope& scope);
+  Source given_or(const std::filesystem::path& file, const Row& row, const Scope& scope) {
+    return file.empty() ? Source{name(row, scope), {}} : Source{"", file};
   }
   TeacherSource pair_teacher(const std::string& name, const Job& job);
   void compose(Job& job);
@@ -65,33 +65,32 @@ class Recipe {
   const Config& config_;
   std::vector<std::string>& problems_;
   std::vector<std::string> matching_;
-  std::map<std::pair<Row, Context>, Job> jobs_;
-  std::map<std::pair<Row, Context>, std::string> identities_;
-  std::map<std::string, std::pair<Row, Context>> by_name_;
-  std::map<Row, std::vector<Context>>
-      asked_;  ///< contexts that need the row, in order; the bare one first where it has one
-  std::map<Phase, DataShape> shapes_;
+  std::map<std::pair<Row, Scope>, Job> jobs_;
+  std::map<std::pair<Row, Scope>, std::string> identities_;
+  std::map<std::string, std::pair<Row, Scope>> by_name_;
+  std::map<Row, std::vector<Scope>>
+      asked_;  ///< scopes that need the row, in order; the bare one first where it has one
+  std::map<Phase, DataFacts> facts_;
   std::map<std::pair<Phase, std::string>, Evaluation> evaluations_;
 };
 
-Source Recipe::teacher(const Context& context) {
-  const bool given =
-      !config_.init(context).teacher.empty() && !config_.incubate(context).from_teacher;
-  return given_or(given ? config_.init(context).teacher : "", {Phase::finetune, Role::teacher, -1},
-                  context);
+Source Recipe::teacher(const Scope& scope) {
+  const bool given = !config_.init(scope).teacher.empty() && !config_.incubate(scope).from_teacher;
+  return given_or(given ? config_.init(scope).teacher : "", {Phase::finetune, Role::teacher, -1},
+                  scope);
 }
 
 TeacherSource Recipe::pair_teacher(const std::string& teacher_name, const Job& job) {
-  // "teacher" has the method's own settings; a further teacher is a context of its own, with its
+  // "teacher" has the method's own settings; a further teacher is a scope of its own, with its
   // own meta.
   const bool main = teacher_name == "teacher";
-  const Context own = main ? job.context : config_.alike(teacher_name, job.context);
+  const Scope own = main ? job.scope : config_.alike(teacher_name, job.scope);
   TeacherSource source;
   source.name = teacher_name;
   source.model = config_.model("teacher", own);
   source.meta = main ? job.meta : config_.model("meta", own);
   source.meta_weights = main ? job.meta_weights : meta(own);
-  const bool incubated = config_.distill(job.context).teacher == TeacherStages::incubate &&
+  const bool incubated = config_.distill(job.scope).teacher == TeacherStages::incubate &&
                          config_.init(own).teacher.empty();
   source.weights =
       incubated ? Source{name({Phase::incubate, Role::teacher, job.stage}, own), {}} : teacher(own);
@@ -118,12 +117,12 @@ void place_ramp(Job& job) {
 
 // What the row trains, from what, and what it is compared with: the table.
 void Recipe::compose(Job& job) {
-  const auto init = config_.init(job.context);
+  const auto init = config_.init(job.scope);
   const auto parts_of = [&](Phase phase) {
     PartsStart start;
     for (int i = 0; i < job.model.stages(); ++i)
-      start.parts.push_back({name({phase, job.role, i}, job.context), {}});
-    start.shape = this->job({phase, job.role, 0}, job.context).image_shape();
+      start.parts.push_back({name({phase, job.role, i}, job.scope), {}});
+    start.shape = this->job({phase, job.role, 0}, job.scope).image_shape();
     return start;
   };
   const auto given = [](const std::filesystem::path& file) {
@@ -131,75 +130,59 @@ void Recipe::compose(Job& job) {
   };
   switch (job.phase) {
     case Phase::pretrain:
-      if (job.role == Role::student) {  // the dense network that is upcycled
-        if (const auto dense = job.model.model->dense(job.model)) job.model = *dense;
-      }
       break;
     case Phase::incubate:
-      job.meta_weights = meta(job.context);
+      job.meta_weights = meta(job.scope);
       if (job.role == Role::student) job.start = given(init.student);
-      if (job.role == Role::teacher && config_.incubate(job.context).from_teacher)
+      if (job.role == Role::teacher && config_.incubate(job.scope).from_teacher)
         job.start = given(init.teacher);
       job.teacher_preparation = job.role == Role::teacher;
       break;
     case Phase::finetune:
-      if (!config_.finetune(job.context).fresh) job.start = parts_of(Phase::incubate);
+      if (!config_.finetune(job.scope).fresh) job.start = parts_of(Phase::incubate);
       job.teacher_preparation = true;
       break;
     case Phase::distill:
-      job.meta_weights = meta(job.context);
+      job.meta_weights = meta(job.scope);
       job.start = given(init.student);
       if (job.train.objective.compares())
-        for (const auto& teacher_name : config_.distill(job.context).teachers)
+        for (const auto& teacher_name : config_.distill(job.scope).teachers)
           job.teachers.push_back(pair_teacher(teacher_name, job));
       break;
     case Phase::final: {
-      const auto options = config_.final(job.context);
+      const auto options = config_.final(job.scope);
       if (options.start == Start::incubate) job.start = parts_of(Phase::incubate);
       if (options.start == Start::distill) job.start = parts_of(Phase::distill);
       if (options.start == Start::fresh) job.start = given(init.student);
       if (options.start == Start::upcycle)
-        job.start = UpcycledStart{{name({Phase::pretrain, Role::student, -1}, job.context), {}}};
+        job.start = UpcycledStart{{name({Phase::pretrain, Role::student, -1}, job.scope), {}}};
       if (options.teacher == WholeTeacher::finetune && job.train.objective.alpha > 0)
         job.teachers.push_back(
-            {"teacher", config_.model("teacher", job.context), {}, true, teacher(job.context), {}});
+            {"teacher", config_.model("teacher", job.scope), {}, true, teacher(job.scope), {}});
     }
   }
 }
 
 // `test`, and those of [evaluation.NAME] that are for the job.
 std::vector<Evaluation> Recipe::evaluations(const Job& job) {
-  auto all = own_evaluations(job.data, job.shape, job.train.eval_epochs);
+  auto all = own_evaluations(job.data, job.facts, job.train.eval_epochs);
   for (const auto& [name, options] : config_.evaluations()) {
     const auto meant = [&](const std::string& jobs) { return is_meant(jobs, job); };
     if (options.jobs.empty() ? job.spliced() : std::ranges::none_of(options.jobs, meant)) continue;
     const auto key = std::pair(job.phase, name);
     if (!evaluations_.contains(key))
-      evaluations_[key] = make_evaluation(name, options, job.data, job.shape, problems_);
+      evaluations_[key] = make_evaluation(name, options, job.data, job.facts, problems_);
     all.push_back(evaluations_.at(key));
   }
   return all;
 }
 
-const Job& Recipe::job(const Row& row, const Context& context) {
-  const auto key = std::pair(row, context);
+const Job& Recipe::job(const Row& row, const Scope& scope) {
+  const auto key = std::pair(row, scope);
   if (const auto it = jobs_.find(key); it != jobs_.end()) return it->second;
-  Job job;
-  job.phase = row.phase;
-  job.role = row.role;
-  job.stage = row.stage;
-  job.context = context;
-  job.model = config_.model(std::string(enum_name(row.role)), context);
-  job.meta = config_.model("meta", context);
-  job.train = config_.train(row.phase, context);
-  job.data = config_.data(row.phase);
-  if (job.train.drop_path >= 0) job.model.drop_path = job.train.drop_path;
-  if (!shapes_.contains(row.phase)) shapes_[row.phase] = data_shape(job.data, problems_);
-  job.shape = shapes_[row.phase];
-  job.hybrid = config_.hybrid(context);
-  job.seed = config_.seed(row.phase, row.role == Role::student, context);
-  job.name = std::string(enum_name(row.phase)) + (context.empty() ? "" : "." + context) +
-             (row.stage < 0 ? "" : "." + std::to_string(row.stage));
+  if (!facts_.contains(row.phase))
+    facts_[row.phase] = data_facts(config_.data(row.phase), problems_);
+  Job job = network_job(config_, row.phase, row.role, row.stage, scope, facts_[row.phase]);
   if (job.spliced()) place_ramp(job);
   job.evaluations = evaluations(job);
   compose(job);
@@ -208,33 +191,33 @@ const Job& Recipe::job(const Row& row, const Context& context) {
   return jobs_[key] = std::move(job);
 }
 
-Context Recipe::canonical(const Row& row, const Context& context) {
-  if (row.phase == Phase::final) return context;
-  job(row, context);
+Scope Recipe::canonical(const Row& row, const Scope& scope) {
+  if (row.phase == Phase::final) return scope;
+  job(row, scope);
   auto& candidates = asked_[row];
   const bool of_methods = row.role == Role::student && row.phase != Phase::distill;
-  auto more = config_.plainer(context, !of_methods);
-  more.push_back(context);
+  auto more = config_.plainer(scope, !of_methods);
+  more.push_back(scope);
   for (const auto& candidate : more)
     if (std::ranges::count(candidates, candidate) == 0) candidates.push_back(candidate);
-  for (const auto& candidate : std::vector<Context>(candidates)) {
-    if (candidate == context) break;
+  for (const auto& candidate : std::vector<Scope>(candidates)) {
+    if (candidate == scope) break;
     job(row, candidate);
-    if (identities_.at({row, candidate}) == identities_.at({row, context})) return candidate;
+    if (identities_.at({row, candidate}) == identities_.at({row, scope})) return candidate;
   }
-  return context;
+  return scope;
 }
 
-std::string Recipe::name(const Row& row, const Context& context) {
-  const Context shared = canonical(row, context);
+std::string Recipe::name(const Row& row, const Scope& scope) {
+  const Scope shared = canonical(row, scope);
   const std::string& result = job(row, shared).name;
   by_name_[result] = {row, shared};
   return result;
 }
 
-std::string Recipe::add(const Row& row, const Context& context, JobList& list,
+std::string Recipe::add(const Row& row, const Scope& scope, JobList& list,
                         std::vector<std::string>& needed) {
-  const std::string own = name(row, context);
+  const std::string own = name(row, scope);
   const auto [own_row, own_context] = by_name_.at(own);
   Job job = this->job(own_row, own_context);
   for (const auto& parent : job.parents()) {
@@ -251,7 +234,7 @@ std::string Recipe::add(const Row& row, const Context& context, JobList& list,
   return own;
 }
 
-void Recipe::add_method(const Context& method, JobList& list) {
+void Recipe::add_method(const Scope& method, JobList& list) {
   auto& leaves = list.leaves[method];
   for (const auto phase : config_.leaves(method))
     if (const auto leaf = add(whole(phase), method, list, list.needs[method]);
@@ -266,7 +249,7 @@ void Recipe::match_flops(Job& job) {
   const bool whole = job.phase == Phase::final;
   if (!whole && job.phase != Phase::finetune) return;
   const std::string named =
-      whole ? config_.final(job.context).flops_of : config_.finetune(job.context).flops_of;
+      whole ? config_.final(job.scope).flops_of : config_.finetune(job.scope).flops_of;
   if (named.empty()) return;
   if (const auto at = std::ranges::find(matching_, job.name); at != matching_.end()) {
     std::string circle;
@@ -279,7 +262,7 @@ void Recipe::match_flops(Job& job) {
   auto matching = matching_;
   matching.push_back(job.name);
   const std::size_t known = problems_.size();
-  const Context other = config_.alike(named, job.context);
+  const Scope other = config_.alike(named, job.scope);
   JobList list;
   Recipe(config_, problems_, matching).add_method(other, list);
   if (problems_.size() > known) return;
@@ -297,6 +280,28 @@ void Recipe::match_flops(Job& job) {
 }
 
 }  // namespace
+
+Job network_job(const Config& config, Phase phase, Role role, int stage, const Scope& scope,
+                const DataFacts& facts) {
+  Job job;
+  job.name = std::string(enum_name(phase)) + (scope.empty() ? "" : "." + scope) +
+             (stage < 0 ? "" : "." + std::to_string(stage));
+  job.phase = phase;
+  job.role = role;
+  job.stage = stage;
+  job.scope = scope;
+  job.model = config.model(std::string(enum_name(role)), scope);
+  job.meta = config.model("meta", scope);
+  job.train = config.train(phase, scope);
+  job.data = config.data(phase);
+  job.facts = facts;
+  job.hybrid = config.hybrid(scope);
+  job.seed = config.seed(phase, role == Role::student, scope);
+  if (job.train.drop_path >= 0) job.model.drop_path = job.train.drop_path;
+  if (phase == Phase::pretrain && role == Role::student)  // the dense network that is upcycled
+    if (const auto dense = job.model.model->dense(job.model)) job.model = *dense;
+  return job;
+}
 
 const Job& JobList::find(const std::string& name) const {
   const auto it = std::ranges::find(jobs, name, &Job::name);
@@ -342,14 +347,14 @@ std::vector<std::string> counted_jobs(const JobList& list, const std::string& me
 std::set<std::string> data_notes(const JobList& list) {
   std::set<std::string> notes;
   for (const auto& job : list.jobs)
-    if (!job.shape.note.empty()) notes.insert(job.shape.note);
+    if (!job.facts.note.empty()) notes.insert(job.facts.note);
   return notes;
 }
 
 std::string data_digests(const JobList& list) {
   std::set<std::string> digests;
   for (const auto& job : list.jobs) {
-    digests.insert(job.shape.train_digest + "\n");
+    digests.insert(job.facts.train_digest + "\n");
     for (const auto& evaluation : job.evaluations) digests.insert(evaluation.digest + "\n");
   }
   return fmt::format("{}", fmt::join(digests, ""));

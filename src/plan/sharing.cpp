@@ -32,7 +32,7 @@ bool same_meta(const ModelOptions& a, const Source& from_a, const ModelOptions& 
 
 std::string share_key(const Job& job) {
   if (!job.spliced() || job.train.frozen_drop_path) return "alone: " + job.name;
-  const auto& s = job.shape;
+  const auto& s = job.facts;
   const auto& t = job.train;
   // forward_micro_batches changes no result, but the pack's one loader has one value of it.
   return meta_key(job.meta, job.meta_weights) + printed(job.data, {"loader_depth"}) +

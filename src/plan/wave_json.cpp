@@ -13,15 +13,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json group_json(const Group& group) {
+Json group_json(const RankGroup& group) {
   Json packs = Json::array();
   for (const auto& pack : group.packs)
     packs.push_back({{"jobs", pack.jobs}, {"seconds", pack.seconds}, {"memory", pack.memory}});
   return {{"first", group.first}, {"ranks", group.ranks}, {"packs", packs}};
 }
 
-Group group_from(const Json& json) {
-  Group group{json.at("first").get<int>(), json.at("ranks").get<int>(), {}};
+RankGroup group_from(const Json& json) {
+  RankGroup group{json.at("first").get<int>(), json.at("ranks").get<int>(), {}};
   for (const auto& pack : json.at("packs"))
     group.packs.push_back({pack.at("jobs").get<std::vector<std::string>>(),
                            pack.at("seconds").get<double>(), pack.at("memory").get<double>()});
@@ -29,7 +29,7 @@ Group group_from(const Json& json) {
 }
 
 /// Groups must be disjoint slices of the ranks, every job in one pack.
-void check(const Wave& wave, int ranks) {
+void require_sound(const Wave& wave, int ranks) {
   std::vector<std::string> jobs;
   int next = 0;
   for (const auto& group : wave.groups) {
@@ -68,7 +68,7 @@ Wave wave_from_json(const std::string& text) {
     const Json json = Json::parse(text);
     Wave wave;
     for (const auto& group : json.at("groups")) wave.groups.push_back(group_from(group));
-    check(wave, json.at("ranks").get<int>());
+    require_sound(wave, json.at("ranks").get<int>());
     return wave;
   } catch (const std::exception& e) {
     fail("the text of a wave cannot be read ({}). Remove plan.json: the wave is then planned anew",

@@ -9,7 +9,7 @@
 
 #include <m2mkd/plan/packing.hpp>
 
-#include "pack_model.hpp"
+#include "pack_cost.hpp"
 #include "packer.hpp"
 
 namespace m2mkd {
@@ -32,9 +32,7 @@ std::vector<std::vector<std::string>> assign_waves(const JobList& list, int rank
       leaves.push_back(&job);
   }
 
-  const auto alone = [&](const Job* job) {
-    return PackModel(std::vector{job}, machine).seconds(1);
-  };
+  const auto alone = [&](const Job* job) { return PackCost(std::vector{job}, machine).seconds(1); };
   std::ranges::sort(leaves, {}, [&](const Job* job) { return std::tuple(-alone(job), job->name); });
   std::vector<double> seconds;
   for (const auto& wave : waves) seconds.push_back(quick_wave_seconds(wave, ranks, machine));

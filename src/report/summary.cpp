@@ -106,7 +106,7 @@ TableGroup method_group(const JobList& list, const Finished& finished, const Con
   a["images"] = sum(list, finished, method, "images", false);
   for (const auto* name : {"skipped_steps", "restores"})
     a[name] = count(list, finished, method, name);
-  const Context e2e = config.alike("e2e", method);
+  const Scope e2e = config.alike("e2e", method);
   const auto compared = list.leaves.find(e2e);
   if (compared == list.leaves.end()) return group;
   if (const auto it = finished.find(compared->second.front()); it != finished.end()) {
@@ -206,7 +206,7 @@ void add_common(Attributes& attributes, const std::string& phase, const Finished
                 const Config& config) {
   std::set<std::string> jobs{phase};
   for (const auto& variant : config.variants())
-    if (const Context shared = config.alike("", variant.name); !shared.empty())
+    if (const Scope shared = config.alike("", variant.name); !shared.empty())
       jobs.insert(phase + "." + shared);
   std::erase_if(jobs, [&](const auto& job) { return !finished.contains(job); });
   if (jobs.empty()) return;
@@ -274,7 +274,7 @@ TableFile summarise(const JobList& list, const RunFolder& folder, const Config& 
   TableFile file;
   std::string left_out;
   const Finished finished = read_finished(list, folder, left_out);
-  const DataShape& shape = list.jobs.front().shape;
+  const DataFacts& shape = list.jobs.front().facts;
   file.attributes["test.name"] = shape.test_name;
   file.attributes["test.digest"] = shape.test_digest;
   file.attributes["test.images"] = shape.test_images;

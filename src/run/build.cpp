@@ -10,6 +10,7 @@
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/run/build.hpp>
 #include <m2mkd/run/prior_files.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 
 #include "starts.hpp"
 
@@ -25,10 +26,6 @@ std::string stage_prefix(int stage) {
 
 Chain empty_chain(const std::string& role, int stages) {
   return {role, std::vector<StagePtr>(static_cast<std::size_t>(stages)), {}};
-}
-
-at::ScalarType element_type(const Job& job) {
-  return job.train.precision == Precision::fp64 ? at::kDouble : at::kFloat;
 }
 
 StagedFile read_stages(const std::filesystem::path& path, const std::vector<std::int64_t>& depths,
@@ -74,7 +71,7 @@ Builder::Builder(RunFolder folder, Digests digests, Communicator group, c10::Dev
       weights_(weights) {}
 
 at::TensorOptions Builder::tensor(const Job& job) const {
-  return at::dtype(element_type(job)).device(device_);
+  return at::dtype(parameter_type(job.train.precision)).device(device_);
 }
 
 // Does this source's file give the weights?
@@ -158,7 +155,7 @@ Chain Builder::surrounded(const Job& job, const Chain& own) {
                 own.stages[static_cast<std::size_t>(job.stage)]);
 }
 
-Chain Builder::published(const Job& job, const std::filesystem::path& file) {
+Chain Builder::finished(const Job& job, const std::filesystem::path& file) {
   const Chain own = bare(job);
   load_into(own, {"", file}, job.model, job.stage, job.name);
   return surrounded(job, own);
@@ -214,8 +211,8 @@ Task Builder::task(const Job& job, Attributes provenance) {
   provenance["phase"] = task.phase;
   provenance["network"] = std::string(enum_name(job.role));
   provenance["stage"] = static_cast<std::int64_t>(job.stage);
-  provenance["method"] = job.context;
-  provenance.merge(data_attributes(job.shape, job.data));
+  provenance["method"] = job.scope;
+  provenance.merge(data_attributes(job.facts, job.data));
   provenance["seed"] = static_cast<std::int64_t>(job.seed);
   provenance["identity"] = full_identity(job, digests_);
   provenance["parameters"] = parameter_count(task.chain);

@@ -32,7 +32,7 @@ std::string path_of(std::size_t row) {
 const TableGroup* known(const TableFile& file, const WholeNetwork& given) {
   const auto found = std::ranges::find_if(file.groups, [&](const auto& group) {
     return is_of(group, given) &&
-           text_attribute(group.attributes, "test.digest") == given.job->shape.test_digest;
+           text_attribute(group.attributes, "test.digest") == given.job->facts.test_digest;
   });
   return found == file.groups.end() ? nullptr : &*found;
 }
@@ -50,7 +50,7 @@ void keep(const WholeNetwork& given, const std::string& digest, const Accuracy& 
                          {{"network", given.role},
                           {"file", given.source.file.string()},
                           {"digest", digest},
-                          {"test.digest", given.job->shape.test_digest},
+                          {"test.digest", given.job->facts.test_digest},
                           {"acc1", accuracy.acc1},
                           {"acc5", accuracy.acc5},
                           {"loss", accuracy.loss},
@@ -144,7 +144,7 @@ std::vector<WholeNetwork> given_networks(const JobList& list) {
 }
 
 void require_fitting(const WholeNetwork& given) {
-  const auto& shape = given.job->shape;
+  const auto& shape = given.job->facts;
   const auto attributes = weights_attributes(given.source.file);
   const std::string who = fmt::format("the given {} {}", given.role, given.source.file.string());
   require_same_model(given, attributes, who);
@@ -169,7 +169,7 @@ std::optional<TestedGiven> test_given(const WholeNetwork& given, const RunFolder
   Builder builder(folder, {}, group, device);
   const Chain chain = builder.frozen(given.role, given.model, job, given.source, -1);
   const Dataset test(job.data, Split::test);
-  test.expect(job.shape.test_digest);
+  test.expect(job.facts.test_digest);
   const auto found = evaluate(std::span(&chain, 1), {.dataset = test,
                                                      .data = job.data,
                                                      .batch = job.train.eval_batch,

@@ -6,7 +6,6 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/log.hpp>
-#include <m2mkd/data/sampler.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/plan/difference.hpp>
 #include <m2mkd/store/checkpoint.hpp>
@@ -14,7 +13,6 @@
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/train/completion.hpp>
 #include <m2mkd/train/identity.hpp>
-#include <m2mkd/train/schedule.hpp>
 
 namespace m2mkd {
 
@@ -101,16 +99,6 @@ void prolong(const Job& job, const RunFolder& folder, const std::string& identit
   log::warn("{}: goes on from step {} with the new schedule (run.extend)", job.name, steps);
 }
 
-}  // namespace
-
-std::int64_t wanted_steps(const Job& job) {
-  const std::int64_t per_epoch = steps_per_epoch(job.data, job.shape.train_images, job.train.batch);
-  const std::int64_t all = total_steps(job.train.schedule, per_epoch);
-  return job.train.max_steps > 0 ? std::min(all, job.train.max_steps) : all;
-}
-
-namespace {
-
 enum class Next { nothing, train, redo, extend };
 
 struct Judged {
@@ -159,10 +147,9 @@ Judged judge(const Job& job, const RunFolder& folder, const Digests& digests,
     const Attributes attributes = read_attributes(module);
     const auto differences = differ(attributes);
     if (differences.empty())
-      return {
-          integer_attribute(attributes, "steps") >= wanted_steps(job) ? Next::nothing : Next::train,
-          "",
-          {}};
+      return {integer_attribute(attributes, "steps") >= job.steps() ? Next::nothing : Next::train,
+              "",
+              {}};
     if (config.run.extend && only_epochs_differ(differences)) {
       const auto going = newest_checkpoint(job, folder);  // prolonged before, then stopped
       const bool prolonged = going && differ(*going).empty();

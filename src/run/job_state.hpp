@@ -6,9 +6,6 @@
 
 namespace m2mkd {
 
-/// Steps after which the job is finished: its schedule's, or train.max_steps.
-std::int64_t wanted_steps(const Job& job);
-
 /// True if the job's module file is there, finished, whole and made by the same settings and
 /// parents; then what a program that died after publishing it has left undone is completed.
 /// Otherwise the job is to be (re)started or continued: leftovers of other settings are removed

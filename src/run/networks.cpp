@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/run/networks.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 
 namespace m2mkd {
 
@@ -38,7 +39,7 @@ Chain whole_or_stage(const WholeNetwork& network, const RunFolder& folder, const
                      int only_stage) {
   const Job& job = *network.job;
   const Chain chain = make_chain(network.model, job.image_shape(), {job.meta, job.image_shape()},
-                                 network.role, element_type(job), only_stage);
+                                 network.role, parameter_type(job.train.precision), only_stage);
   if (usable.contains(digest_key(network.source))) {
     const auto path = folder.file(network.source);
     load(chain, read_stages(path, network.model.depths, only_stage).tensors, path.string());

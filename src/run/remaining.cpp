@@ -29,7 +29,7 @@ std::int64_t steps_done(const Job& job, const RunFolder& folder) {
 std::map<std::string, double> shares_left(const JobList& list, const RunFolder& folder) {
   std::map<std::string, double> shares;
   for (const auto& job : list.jobs) {
-    const auto wanted = static_cast<double>(std::max<std::int64_t>(1, wanted_steps(job)));
+    const auto wanted = static_cast<double>(std::max<std::int64_t>(1, job.steps()));
     shares[job.name] =
         std::clamp(1 - static_cast<double>(steps_done(job, folder)) / wanted, 0.0, 1.0);
   }

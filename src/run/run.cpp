@@ -102,7 +102,6 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   });
   Heartbeat heart(world, watchdog);
   on_root(world, [&] {
-    make_jobs(config);  // whatever is wrong with settings and data shows before anything is made
     folder.require_own();
     lock.emplace(folder.dir, LockRules{.lost = [](const std::string& message) {
                    log::error("{}", message);

@@ -109,7 +109,7 @@ void require_free(const fs::path& dir) {
   for (const auto& place : places)
     for (const auto& entry : entries(dir / place.name)) {
       const auto name = entry.path().filename().string();
-      if (!place.ours(name) && !place.ours(published_name(name))) foreign(entry.path());
+      if (!place.ours(name) && !place.ours(final_name(name))) foreign(entry.path());
     }
 }
 
@@ -164,11 +164,21 @@ void RunFolder::prepare() const {
     if (is_job(entry.path().filename().string())) CheckpointFolder(entry.path()).clear_leftovers();
 }
 
-fs::path RunFolder::module(const std::string& job) const { return dir / "modules" / (job + ".h5"); }
-fs::path RunFolder::checkpoints(const std::string& job) const { return dir / "checkpoints" / job; }
-fs::path RunFolder::metrics(const std::string& job) const { return dir / "metrics" / (job + ".h5"); }
-fs::path RunFolder::status(const std::string& job) const { return dir / "status" / (job + ".json"); }
-fs::path RunFolder::prior(const std::string& key) const { return dir / "priors" / (key + ".h5"); }
+fs::path RunFolder::module(const std::string& job) const {
+  return dir / "modules" / (job + ".h5");
+}
+fs::path RunFolder::checkpoints(const std::string& job) const {
+  return dir / "checkpoints" / job;
+}
+fs::path RunFolder::metrics(const std::string& job) const {
+  return dir / "metrics" / (job + ".h5");
+}
+fs::path RunFolder::status(const std::string& job) const {
+  return dir / "status" / (job + ".json");
+}
+fs::path RunFolder::prior(const std::string& key) const {
+  return dir / "priors" / (key + ".h5");
+}
 
 fs::path RunFolder::file(const Source& source) const {
   return source.job.empty() ? source.file : module(source.job);

@@ -66,7 +66,7 @@ void print_start_table(const Session& session, const Config& config, const JobLi
         "matrix products run at {:.1f} GFLOP/s: LibTorch without a fast BLAS, or an overloaded "
         "core",
         slowest);
-  const auto& shape = list.jobs.front().shape;
+  const auto& shape = list.jobs.front().facts;
   log::info("data       {} training, {} validation, {} test images, {}x{}x{}, {} classes",
             shape.train_images, shape.validation_images, shape.test_images, shape.channels,
             shape.image_size, shape.image_size, shape.classes);
@@ -110,7 +110,9 @@ void print_plan(const JobList& list, const RunFolder& folder,
       log::info("  wave {}: finished:{}", w + 1, names);
       continue;
     }
-    const double time = make_wave(jobs, ranks, machine).seconds();
+    const Wave made = make_wave(jobs, ranks, machine);
+    for (const auto& warning : made.warnings) log::warn("{}", warning);
+    const double time = made.seconds();
     seconds += time;
     log::info("  wave {}: {:>8}FLOP {:>8}parameters trained, about {}:{}", w + 1, si(flops),
               si(trainable), duration_text(time), names);

@@ -17,7 +17,7 @@ namespace m2mkd {
 
 namespace {
 
-const Group* group_of(const Wave& wave, int rank, int& index) {
+const RankGroup* group_of(const Wave& wave, int rank, int& index) {
   index = 0;
   for (const auto& group : wave.groups) {
     if (rank >= group.first && rank < group.first + group.ranks) return &group;
@@ -31,7 +31,7 @@ double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Outcome run_pack(const std::vector<std::string>& names, const Group& group, int wave,
+Outcome run_pack(const std::vector<std::string>& names, const RankGroup& group, int wave,
                  const WaveOrder& order, const JobList& list, const Config& config,
                  const RunFolder& folder, const TrainContext& context) {
   Builder builder(folder, order.digests, context.group, context.device);
@@ -98,7 +98,7 @@ Outcome run_wave(const WaveOrder& order, int number, const JobList& list, const 
                  const RunFolder& folder, const Session& session, Watchdog& watchdog) {
   const Communicator& world = session.world();
   int index = -1;
-  const Group* group = group_of(order.wave, world.rank(), index);
+  const RankGroup* group = group_of(order.wave, world.rank(), index);
   TrainContext context;
   context.world = world;
   context.group = world.split(index);

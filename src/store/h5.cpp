@@ -65,23 +65,23 @@ File open(const std::filesystem::path& path) {
 
 Type text_type() {
   Type type(H5Tcopy(H5T_C_S1));
-  check(H5Tset_size(type, H5T_VARIABLE), "text type");
-  check(H5Tset_cset(type, H5T_CSET_UTF8), "text type");
+  must(H5Tset_size(type, H5T_VARIABLE), "text type");
+  must(H5Tset_cset(type, H5T_CSET_UTF8), "text type");
   return type;
 }
 
 Group make_group(hid_t parent, const std::string& path) {
   Properties creation(H5Pcreate(H5P_GROUP_CREATE));
   H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  Group at(check(H5Gopen2(parent, ".", H5P_DEFAULT), "open group"));
+  Group at(must(H5Gopen2(parent, ".", H5P_DEFAULT), "open group"));
   for (std::size_t begin = 0; begin < path.size();) {
     const auto end = std::min(path.find('/', begin), path.size());
     const std::string name = path.substr(begin, end - begin);
     const bool exists =
-        check(H5Lexists(at, name.c_str(), H5P_DEFAULT), "look for '" + path + "'") > 0;
-    at = Group(check(exists ? H5Gopen2(at, name.c_str(), H5P_DEFAULT)
-                            : H5Gcreate2(at, name.c_str(), H5P_DEFAULT, creation, H5P_DEFAULT),
-                     "make group '" + path + "'"));
+        must(H5Lexists(at, name.c_str(), H5P_DEFAULT), "look for '" + path + "'") > 0;
+    at = Group(must(exists ? H5Gopen2(at, name.c_str(), H5P_DEFAULT)
+                           : H5Gcreate2(at, name.c_str(), H5P_DEFAULT, creation, H5P_DEFAULT),
+                    "make group '" + path + "'"));
     begin = end + 1;
   }
   return at;
@@ -98,36 +98,36 @@ Dataset make_dataset(hid_t group, const std::string& name, hid_t type,
   Space space(shape.empty()
                   ? H5Screate(H5S_SCALAR)
                   : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
-  check<hid_t>(space, "shape of dataset '" + name + "'");
+  must<hid_t>(space, "shape of dataset '" + name + "'");
   return Dataset(
-      check(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT),
-            "make dataset '" + name + "'"));
+      must(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT),
+           "make dataset '" + name + "'"));
 }
 
 std::vector<std::int64_t> shape_of(hid_t dataset) {
-  Space space(check(H5Dget_space(dataset), "read shape"));
-  std::vector<hsize_t> extent(check(H5Sget_simple_extent_ndims(space), "read shape"));
+  Space space(must(H5Dget_space(dataset), "read shape"));
+  std::vector<hsize_t> extent(must(H5Sget_simple_extent_ndims(space), "read shape"));
   H5Sget_simple_extent_dims(space, extent.data(), nullptr);
   return {extent.begin(), extent.end()};
 }
 
 void for_each_child(hid_t parent,
                     const std::function<void(const std::string&, hid_t, bool is_group)>& visit) {
-  Group group(check(H5Gopen2(parent, ".", H5P_DEFAULT), "read group"));  // a file is one, too
-  Properties creation(check(H5Gget_create_plist(group), "read group"));
+  Group group(must(H5Gopen2(parent, ".", H5P_DEFAULT), "read group"));  // a file is one, too
+  Properties creation(must(H5Gget_create_plist(group), "read group"));
   unsigned order = 0;
   H5Pget_link_creation_order(creation, &order);
   const auto index = order & H5P_CRT_ORDER_TRACKED ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
   H5G_info_t info{};
-  check(H5Gget_info(group, &info), "read group");
+  must(H5Gget_info(group, &info), "read group");
   for (hsize_t i = 0; i < info.nlinks; ++i) {
     const auto name_of = [&](char* out, std::size_t size) {
-      return check(H5Lget_name_by_idx(group, ".", index, H5_ITER_INC, i, out, size, H5P_DEFAULT),
-                   "read group");
+      return must(H5Lget_name_by_idx(group, ".", index, H5_ITER_INC, i, out, size, H5P_DEFAULT),
+                  "read group");
     };
     std::string name(name_of(nullptr, 0), '\0');
     name_of(name.data(), name.size() + 1);
-    Object object(check(H5Oopen(group, name.c_str(), H5P_DEFAULT), "open '" + name + "'"));
+    Object object(must(H5Oopen(group, name.c_str(), H5P_DEFAULT), "open '" + name + "'"));
     const auto kind = H5Iget_type(object);
     if (kind == H5I_GROUP || kind == H5I_DATASET) visit(name, object, kind == H5I_GROUP);
   }

@@ -66,7 +66,7 @@ std::string reason();
 
 /// Passes `result` on; throws "<doing>: <reason>" when it is negative.
 template <class T>
-T check(T result, const std::string& doing) {
+T must(T result, const std::string& doing) {
   if (result < 0) fail("{}: {}", doing, reason());
   return result;
 }

@@ -8,9 +8,9 @@ namespace {
 void write(hid_t object, const std::string& name, hid_t type, hid_t space, const void* value) {
   const std::string doing = "write attribute '" + name + "'";
   AttributeHandle attribute(
-      check(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), doing));
-  check(H5Awrite(attribute, type, value), doing);
-  check(attribute.close(), doing);
+      must(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), doing));
+  must(H5Awrite(attribute, type, value), doing);
+  must(attribute.close(), doing);
 }
 
 /// Copies texts that HDF5 allocated, then gives them back.
@@ -27,7 +27,7 @@ std::optional<Attribute> read_text(hid_t attribute, hid_t space, hid_t stored) {
   Type type = text_type();
   H5Tset_cset(type, H5Tget_cset(stored));
   std::vector<char*> raw(1, nullptr);
-  check(H5Aread(attribute, type, raw.data()), "read attribute");
+  must(H5Aread(attribute, type, raw.data()), "read attribute");
   return take(raw, type, space).front();
 }
 
@@ -38,12 +38,12 @@ std::optional<Attribute> read_one(hid_t attribute) {
   switch (H5Tget_class(stored)) {
     case H5T_INTEGER: {
       std::int64_t value = 0;
-      check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "read attribute");
+      must(H5Aread(attribute, H5T_NATIVE_INT64, &value), "read attribute");
       return value;
     }
     case H5T_FLOAT: {
       double value = 0;
-      check(H5Aread(attribute, H5T_NATIVE_DOUBLE, &value), "read attribute");
+      must(H5Aread(attribute, H5T_NATIVE_DOUBLE, &value), "read attribute");
       return value;
     }
     case H5T_STRING:
@@ -90,12 +90,12 @@ void write_attributes(hid_t object, const Attributes& attributes) {
 Attributes read_attributes(hid_t object) {
   std::vector<std::string> names;
   hsize_t position = 0;
-  check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, &position, keep_name, &names),
-        "read attributes");
+  must(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, &position, keep_name, &names),
+       "read attributes");
   Attributes attributes;
   for (const auto& name : names) {
     AttributeHandle attribute(
-        check(H5Aopen(object, name.c_str(), H5P_DEFAULT), "read attribute '" + name + "'"));
+        must(H5Aopen(object, name.c_str(), H5P_DEFAULT), "read attribute '" + name + "'"));
     if (auto value = read_one(attribute)) attributes.emplace(name, std::move(*value));
   }
   return attributes;
@@ -103,11 +103,11 @@ Attributes read_attributes(hid_t object) {
 
 std::vector<double> read_numbers(hid_t object, const std::string& name) {
   const std::string doing = "read attribute '" + name + "'";
-  if (check(H5Aexists(object, name.c_str()), doing) == 0) return {};
-  AttributeHandle attribute(check(H5Aopen(object, name.c_str(), H5P_DEFAULT), doing));
+  if (must(H5Aexists(object, name.c_str()), doing) == 0) return {};
+  AttributeHandle attribute(must(H5Aopen(object, name.c_str(), H5P_DEFAULT), doing));
   Space space(H5Aget_space(attribute));
-  std::vector<double> values(check(H5Sget_simple_extent_npoints(space), doing));
-  check(H5Aread(attribute, H5T_NATIVE_DOUBLE, values.data()), doing);
+  std::vector<double> values(must(H5Sget_simple_extent_npoints(space), doing));
+  must(H5Aread(attribute, H5T_NATIVE_DOUBLE, values.data()), doing);
   return values;
 }
 
@@ -115,9 +115,9 @@ std::vector<std::string> read_texts(hid_t dataset) {
   Type stored(H5Dget_type(dataset));
   Space space(H5Dget_space(dataset));
   if (H5Tis_variable_str(stored) <= 0) fail("a column of texts is not of variable length");
-  std::vector<char*> raw(check(H5Sget_simple_extent_npoints(space), "read texts"), nullptr);
+  std::vector<char*> raw(must(H5Sget_simple_extent_npoints(space), "read texts"), nullptr);
   if (raw.empty()) return {};
-  check(H5Dread(dataset, stored, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), "read texts");
+  must(H5Dread(dataset, stored, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), "read texts");
   return take(raw, stored, space);
 }
 
@@ -126,7 +126,7 @@ void write_texts(hid_t dataset, const std::vector<std::string>& texts) {
   for (const auto& text : texts) pointers.push_back(text.c_str());
   if (pointers.empty()) return;
   Type type = text_type();
-  check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), "write texts");
+  must(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), "write texts");
 }
 
 }  // namespace m2mkd::h5

@@ -18,7 +18,7 @@ namespace {
 
 h5::Dataset open_dataset(hid_t file, const char* name) {
   return h5::Dataset(
-      h5::check(H5Dopen2(file, name, H5P_DEFAULT), std::string("open '") + name + "'"));
+      h5::must(H5Dopen2(file, name, H5P_DEFAULT), std::string("open '") + name + "'"));
 }
 
 /// Fills count, extents and bytes from the dataset's shape.
@@ -45,8 +45,8 @@ std::vector<std::uint64_t> read_column(hid_t file, const char* name, std::int64_
   if (shape.size() != 1 || (rows >= 0 && shape[0] != rows))
     fail("the shape of /{} is [{}], not one number per image", name, fmt::join(shape, ","));
   std::vector<std::uint64_t> column(static_cast<std::size_t>(shape[0]));
-  h5::check(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, column.data()),
-            std::string("read /") + name);
+  h5::must(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, column.data()),
+           std::string("read /") + name);
   return column;
 }
 
@@ -68,15 +68,15 @@ std::vector<std::int32_t> read_labels(hid_t file, const ImageFileInfo& info) {
     fail("it has {} images, but the shape of /labels is [{}]", info.count, fmt::join(shape, ","));
   }
   std::vector<std::int32_t> labels(info.count);
-  h5::check(H5Dread(dataset, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
-            "read /labels");
+  h5::must(H5Dread(dataset, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
+           "read /labels");
   for (std::size_t i = 0; i < labels.size(); ++i) check_label(labels[i], i, info);
   return labels;
 }
 
 ImageForm find_form(hid_t file) {
   for (const auto form : {ImageForm::tensor, ImageForm::encoded})
-    if (h5::check(H5Lexists(file, dataset_name(form), H5P_DEFAULT), "look for images") > 0)
+    if (h5::must(H5Lexists(file, dataset_name(form), H5P_DEFAULT), "look for images") > 0)
       return form;
   return ImageForm::pixels;
 }
@@ -121,7 +121,7 @@ ImageFile::ImageFile(const std::filesystem::path& path) : path_(path) {
            info_.std.size(), channels);
     }
     labels_ = read_labels(file, info_);
-    if (h5::check(H5Lexists(file, kImageDigests, H5P_DEFAULT), "look for digests") > 0)
+    if (h5::must(H5Lexists(file, kImageDigests, H5P_DEFAULT), "look for digests") > 0)
       digests_ = read_column(file, kImageDigests, info_.count);
     // The images are those of the file that was opened: its path may lead to another one by now.
     descriptor_ = ::fcntl(h5::descriptor_of(file), F_DUPFD_CLOEXEC, 0);

@@ -24,7 +24,7 @@ std::vector<std::string> verify_image_file(const std::filesystem::path& path) {
   }
   const auto told = h5::reading(path, [&](hid_t open) {
     const h5::Dataset images(
-        h5::check(H5Dopen2(open, dataset_name(info.form), H5P_DEFAULT), "open images"));
+        h5::must(H5Dopen2(open, dataset_name(info.form), H5P_DEFAULT), "open images"));
     return text_attribute(h5::read_attributes(images), h5::kDataDigest);
   });
   std::vector<std::string> damages;

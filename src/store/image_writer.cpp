@@ -88,9 +88,9 @@ struct ImageFileWriter::Impl {
       const hsize_t start[4] = {static_cast<hsize_t>(written), 0, 0, 0};
       h5::Space memory(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
       h5::Space place(H5Dget_space(images));
-      h5::check(H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nullptr, extent.data(), nullptr),
-                "select images");
-      h5::check(
+      h5::must(H5Sselect_hyperslab(place, H5S_SELECT_SET, start, nullptr, extent.data(), nullptr),
+               "select images");
+      h5::must(
           H5Dwrite(images, element_type(info.form), memory, place, H5P_DEFAULT, portion.data()),
           "write images");
     });
@@ -102,24 +102,23 @@ struct ImageFileWriter::Impl {
     const auto group = h5::make_group(file, kImageGroup);
     const std::string doing = std::string("write /") + name;
     auto place = h5::make_dataset(group, leaf(name), H5T_STD_U64LE, {std::ssize(rows)});
-    h5::check(H5Dwrite(place, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()),
-              doing);
-    h5::check(place.close(), doing);
+    h5::must(H5Dwrite(place, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()), doing);
+    h5::must(place.close(), doing);
   }
 
   void write_rest(hid_t file, const std::string& hex) {
     h5::write_attribute(images, h5::kDataDigest, pixel_digest);
-    h5::check(images.close(), "write images");
+    h5::must(images.close(), "write images");
     if (info.form == ImageForm::encoded) write_column(file, kImageBounds, bounds);
     write_column(file, kImageDigests, digests);
     auto place = h5::make_dataset(file, kLabels, H5T_STD_I32LE, {info.count});
-    h5::check(H5Dwrite(place, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
-              "write labels");
-    h5::check(place.close(), "write labels");
+    h5::must(H5Dwrite(place, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels.data()),
+             "write labels");
+    h5::must(place.close(), "write labels");
     auto classes = h5::make_dataset(file, kClasses, h5::text_type(),
                                     {static_cast<std::int64_t>(info.classes.size())});
     h5::write_texts(classes, info.classes);
-    h5::check(classes.close(), "write classes");
+    h5::must(classes.close(), "write classes");
     auto attributes = h5::header(h5::kImages);
     attributes.insert({{"name", info.name}, {"split", info.split}, {"digest", hex}});
     h5::write_attributes(file, attributes);

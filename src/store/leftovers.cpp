@@ -5,7 +5,7 @@
 
 namespace m2mkd {
 
-std::string published_name(const std::string& name) {
+std::string final_name(const std::string& name) {
   const std::string mark = ".tmp.";
   const auto at = name.rfind(mark);
   if (at == std::string::npos || at == 0) return "";
@@ -21,7 +21,7 @@ void remove_leftovers(const std::filesystem::path& folder,
   std::error_code problem;
   for (fs::directory_iterator at(folder, problem), end; !problem && at != end;
        at.increment(problem)) {
-    const auto published = published_name(at->path().filename().string());
+    const auto published = final_name(at->path().filename().string());
     std::error_code gone;
     if (!published.empty() && ours(published) && fs::is_regular_file(at->symlink_status(gone)))
       found.push_back(at->path());

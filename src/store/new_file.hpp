@@ -1,8 +1,8 @@
 #pragma once
 // An HDF5 file in the making.
 
+#include "atomic_file.hpp"
 #include "h5.hpp"
-#include "publication.hpp"
 
 namespace m2mkd::h5 {
 
@@ -19,13 +19,13 @@ class NewFile {
     try {
       body(static_cast<hid_t>(file_));
     } catch (const Error& problem) {
-      publication_.give_up(problem.what());
+      place_.give_up(problem.what());
     }
   }
   void finish();
 
  private:
-  Publication publication_;
+  AtomicFile place_;
   File file_;
 };
 

@@ -43,9 +43,9 @@ void InFile::read(std::int64_t offset, void* out, std::int64_t size) const {
 }
 
 OutFile::OutFile(const std::filesystem::path& target)
-    : publication_(target),
-      descriptor_(::open(publication_.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                         0666)) {
+    : place_(target),
+      descriptor_(
+          ::open(place_.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) give_up(std::strerror(errno));
 }
 
@@ -65,7 +65,7 @@ void OutFile::write(const void* data, std::size_t size) {
 void OutFile::finish() {
   // Some file systems report a full disk only here.
   if (::close(std::exchange(descriptor_, -1)) != 0) give_up(std::strerror(errno));
-  publication_.publish();
+  place_.put_in_place();
 }
 
 }  // namespace m2mkd

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "publication.hpp"
+#include "atomic_file.hpp"
 
 namespace m2mkd {
 
@@ -36,10 +36,10 @@ class OutFile {
 
   void write(const void* data, std::size_t size);
   void finish();
-  [[noreturn]] void give_up(const std::string& reason) const { publication_.give_up(reason); }
+  [[noreturn]] void give_up(const std::string& reason) const { place_.give_up(reason); }
 
  private:
-  Publication publication_;
+  AtomicFile place_;
   int descriptor_;
 };
 

@@ -27,7 +27,7 @@ void collect(hid_t group, int depth, std::vector<Extent>& extents) {
   if (depth > kDeepest) fail("groups are nested more than {} deep", kDeepest);
   for_each_child(group, [&](const std::string&, hid_t object, bool is_group) {
     if (is_group) return collect(object, depth + 1, extents);
-    if (check(H5Aexists(object, kDataDigest), "look for a digest") == 0) return;
+    if (must(H5Aexists(object, kDataDigest), "look for a digest") == 0) return;
     const haddr_t begin = H5Dget_offset(object);
     if (begin != HADDR_UNDEF) extents.push_back({begin, begin + H5Dget_storage_size(object)});
   });
@@ -79,7 +79,7 @@ std::uint64_t size_of(int descriptor) {
 
 int descriptor_of(hid_t file) {
   void* handle = nullptr;
-  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle), "file descriptor");
+  must(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle), "file descriptor");
   return *static_cast<int*>(handle);
 }
 

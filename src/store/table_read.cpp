@@ -9,7 +9,7 @@ namespace {
 template <class T>
 std::vector<T> read_values(hid_t dataset, hid_t type, std::int64_t count) {
   std::vector<T> values(count);
-  check(H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read data");
+  must(H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read data");
   return values;
 }
 
@@ -53,7 +53,7 @@ void read_tables(hid_t group, const std::string& path, int depth, std::vector<Ta
 }
 
 bool is_marked_table(hid_t group) {
-  return check(H5Aexists(group, kColumns), "look for columns") > 0;
+  return must(H5Aexists(group, kColumns), "look for columns") > 0;
 }
 
 std::vector<TableGroup> read_marked_tables(hid_t file) {

@@ -18,7 +18,7 @@ Dataset write_column(hid_t group, const std::string& name, const Column& column)
   const std::vector<std::int64_t> shape{length(column)};
   const auto write = [&](hid_t type, const void* values) {
     auto dataset = make_dataset(group, name, type, shape);
-    check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write data");
+    must(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write data");
     return dataset;
   };
   if (const auto* numbers = std::get_if<std::vector<double>>(&column)) {
@@ -44,14 +44,14 @@ void write_table(hid_t file, const TableGroup& table) {
     require(name.find('/') == std::string::npos, "column name '" + name + "' has no slash");
     auto dataset = write_column(group, name, column);
     if (scale < 0) {
-      check(H5DSset_scale(dataset, name.c_str()), "make dimension scale '" + name + "'");
+      must(H5DSset_scale(dataset, name.c_str()), "make dimension scale '" + name + "'");
       scale = std::move(dataset);
     } else {
-      check(H5DSattach_scale(dataset, scale, 0), "attach dimension scale to '" + name + "'");
-      check(dataset.close(), "write data");
+      must(H5DSattach_scale(dataset, scale, 0), "attach dimension scale to '" + name + "'");
+      must(dataset.close(), "write data");
     }
   }
-  check(scale.close(), "write data");
+  must(scale.close(), "write data");
 }
 
 void write_marked_tables(hid_t file, const std::vector<TableGroup>& tables) {

@@ -30,9 +30,8 @@ at::Tensor read_data(hid_t dataset, const TensorInfo& info) {
   const auto type = element_type(dataset);
   auto tensor = at::empty(info.shape, at::TensorOptions().dtype(type));
   if (tensor.numel() > 0) {
-    h5::check(
-        H5Dread(dataset, dataset_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()),
-        "read data");
+    h5::must(H5Dread(dataset, dataset_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data_ptr()),
+             "read data");
   }
   return tensor;
 }

@@ -23,9 +23,9 @@ constexpr Element kElements[] = {
 /// IEEE half precision, the way NumPy and h5py spell it.
 h5::Type half() {
   h5::Type type(H5Tcopy(H5T_IEEE_F32LE));
-  h5::check(H5Tset_fields(type, 15, 10, 5, 0, 10), "float16");
-  h5::check(H5Tset_size(type, 2), "float16");
-  h5::check(H5Tset_ebias(type, 15), "float16");
+  h5::must(H5Tset_fields(type, 15, 10, 5, 0, 10), "float16");
+  h5::must(H5Tset_size(type, 2), "float16");
+  h5::must(H5Tset_ebias(type, 15), "float16");
   return type;
 }
 

@@ -23,13 +23,13 @@ TensorInfo write_tensor(hid_t file, const std::string& name, const at::Tensor& t
   auto dataset =
       h5::make_dataset(group, nested ? name.substr(slash + 1) : name, stored, info.shape);
   if (data.numel() > 0) {
-    h5::check(H5Dwrite(dataset, stored, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data_ptr()),
-              "write data");
+    h5::must(H5Dwrite(dataset, stored, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.data_ptr()),
+             "write data");
   }
   h5::write_attribute(dataset, h5::kDataDigest, info.xxh3);
   if (needs_dtype_attribute(type)) h5::write_attribute(dataset, "dtype", info.dtype);
   // HDF5 may keep small writes back until here.
-  h5::check(dataset.close(), "write data");
+  h5::must(dataset.close(), "write data");
   return info;
 }
 

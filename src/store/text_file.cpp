@@ -7,7 +7,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/store/text_file.hpp>
 
-#include "publication.hpp"
+#include "atomic_file.hpp"
 
 namespace m2mkd {
 namespace {
@@ -26,7 +26,7 @@ int write_all(int descriptor, const std::string& text) {
 }  // namespace
 
 void write_text_file(const std::filesystem::path& path, const std::string& text) {
-  Publication out(path);
+  AtomicFile out(path);
   const int descriptor =
       ::open(out.temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) out.give_up(std::strerror(errno));
@@ -34,7 +34,7 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
   // Some file systems report a full disk only here.
   if (::close(descriptor) != 0 && problem == 0) problem = errno;
   if (problem != 0) out.give_up(std::strerror(problem));
-  out.publish();
+  out.put_in_place();
 }
 
 std::string read_text_file(const std::filesystem::path& path) {

@@ -1,16 +1,11 @@
 #pragma once
-// Mixed precision for the life of a scope, and the dtype in which parameters live.
+// Mixed precision for the life of a scope.
 
 #include <ATen/autocast_mode.h>
 
 #include <m2mkd/train/options.hpp>
 
 namespace m2mkd {
-
-/// Parameters and images: float for fp32 and bf16 (autocast), double for fp64.
-inline at::ScalarType parameter_type(Precision precision) {
-  return precision == Precision::fp64 ? at::kDouble : at::kFloat;
-}
 
 /// bf16 autocast while alive; nothing for the other precisions.
 class Autocast {

@@ -7,6 +7,7 @@
 
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/train/evaluator.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 #include <m2mkd/train/prefix.hpp>
 
 #include "autocast.hpp"

@@ -66,8 +66,8 @@ void JobRun::write_metrics() const {
   write_table_file(task_.metrics_file, file);
 }
 
-void JobRun::publish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
-                     double seconds) {
+void JobRun::finish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
+                    double seconds) {
   progress_.eval_seconds += seconds;
   if (!root()) return;
   auto& results = records_.results;
@@ -143,20 +143,19 @@ void JobRun::write_status(const std::string& state) const {
   if (!root() || task_.status_file.empty()) return;
   const double left =
       static_cast<double>(end_step_ - step()) * static_cast<double>(samples_per_step_);
-  write_job_status(task_.status_file,
-                   {.job = task_.name,
-                    .phase = task_.phase,
-                    .state = state,
-                    .epoch = epoch(),
-                    .step = progress_.step,
-                    .steps = static_cast<double>(end_step_),
-                    .loss = last_loss_,
-                    .lr = lr(step()),
-                    .acc1 = records_.results.value("test", "acc1"),
-                    .images_per_s = recent_rate_,
-                    .eta_seconds = recent_rate_ > 0 ? left / recent_rate_ : 0.0,
-                    .ranks = context_.group.size(),
-                    .time = {}});
+  write_job_status(task_.status_file, {.job = task_.name,
+                                       .phase = task_.phase,
+                                       .state = state,
+                                       .epoch = epoch(),
+                                       .step = progress_.step,
+                                       .steps = static_cast<double>(end_step_),
+                                       .loss = last_loss_,
+                                       .lr = lr(step()),
+                                       .acc1 = records_.results.value("test", "acc1"),
+                                       .images_per_s = recent_rate_,
+                                       .eta_seconds = recent_rate_ > 0 ? left / recent_rate_ : 0.0,
+                                       .ranks = context_.group.size(),
+                                       .time = {}});
 }
 
 }  // namespace m2mkd

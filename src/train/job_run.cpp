@@ -24,11 +24,6 @@ std::vector<at::Tensor> tensors_of(const std::vector<Parameter>& parameters) {
   return tensors;
 }
 
-std::int64_t stop_at(const TrainOptions& options, std::int64_t steps_per_epoch) {
-  const std::int64_t all = total_steps(options.schedule, steps_per_epoch);
-  return options.max_steps > 0 ? std::min(all, options.max_steps) : all;
-}
-
 }  // namespace
 
 JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_epoch,
@@ -37,7 +32,7 @@ JobRun::JobRun(Task task, const TrainContext& context, std::int64_t steps_per_ep
       context_(context),
       steps_per_epoch_(steps_per_epoch),
       samples_per_step_(samples_per_step),
-      end_step_(stop_at(task_.options, steps_per_epoch)),
+      end_step_(steps_to_make(task_.options, steps_per_epoch)),
       active_(active_stages(task_)),
       frozen_stages_(active_.empty() ? 0 : *std::ranges::min_element(active_)),
       shared_stages_(task_.options.frozen_drop_path ? 0 : frozen_stages_),

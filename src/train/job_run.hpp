@@ -79,8 +79,8 @@ class JobRun {
   /// Back to the newest checkpoint; the step that was not finite is left out from now on.
   void go_back();
   /// `accuracies` of end_scorings().
-  void publish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
-               double seconds);
+  void finish(std::span<const Scoring> scorings, std::span<const Accuracy> accuracies,
+              double seconds);
   void write_metrics() const;
   void write_status(const std::string& state) const;
   /// A line for the log is due: its time is taken anew.

@@ -6,6 +6,11 @@
 
 namespace m2mkd {
 
+std::int64_t steps_to_make(const TrainOptions& options, std::int64_t steps_per_epoch) {
+  const std::int64_t all = total_steps(options.schedule, steps_per_epoch);
+  return options.max_steps > 0 ? std::min(all, options.max_steps) : all;
+}
+
 std::int64_t total_steps(const ScheduleOptions& options, std::int64_t steps_per_epoch) {
   return std::max<std::int64_t>(
       1, std::llround(options.epochs * static_cast<double>(steps_per_epoch)));

@@ -8,6 +8,7 @@
 #include <m2mkd/base/random.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/base/stopwatch.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 #include <m2mkd/train/step_timer.hpp>
 
 #include "autocast.hpp"

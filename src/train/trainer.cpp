@@ -8,6 +8,7 @@
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/comm/on_root.hpp>
+#include <m2mkd/train/parameter_type.hpp>
 #include <m2mkd/train/trainer.hpp>
 
 #include "autocast.hpp"
@@ -177,7 +178,7 @@ bool Trainer::Impl::settle() {
   });
   if (!scored) return false;
   const bool published = score(ended, [&](const auto& share, auto accuracies, double seconds) {
-    share.run->publish(of(ended, share), accuracies, seconds);
+    share.run->finish(of(ended, share), accuracies, seconds);
   });
   if (!published) return false;
   std::erase_if(runs, [](const auto& run) { return run->at_end(); });

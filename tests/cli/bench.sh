@@ -58,7 +58,7 @@ for result, ranks in (one, 1), (two, 2):
     training = [row["gflops"] / ranks for row in rows.values() if row["row"] != "evaluation"]
     machine = result["machine"]
     assert min(training) < machine["gflops"] < max(training), (machine, training)
-    assert machine["memory_gb"] > 0 and machine["disk_gb_s"] > 0 and machine["ranks_per_node"] == ranks, machine
+    assert machine["memory_gb"] > 0 and machine["disk_gb_s"] > 0, machine
 assert one["machine"]["reduce_gb_s"] is None and two["machine"]["reduce_gb_s"] > 0
 P
 
@@ -70,7 +70,7 @@ check "rows of e2e: $(cat "$W/table")" test "$(awk 'NR > 1 { print $1 }' "$W/tab
 check "bench --print-machine" mpirun -n 2 "${bench[@]}" "${absent[@]}" --run.methods e2e --print-machine >"$W/machine.ini"
 check "plan takes it" "$bin/m2mkd" plan configs/smoke.ini "$W/machine.ini" "${absent[@]}" --ranks 4 >"$W/plan"
 "$bin/m2mkd" run configs/smoke.ini "$W/machine.ini" --print-config >"$W/config"
-for key in gflops reduce_gb_s memory_gb disk_gb_s ranks_per_node; do
+for key in gflops reduce_gb_s memory_gb disk_gb_s; do
   check "$key reads back" grep -qx "$(grep "^$key = " "$W/machine.ini" || echo "no $key")" "$W/config"
 done
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <m2mkd/base/host.hpp>
 #include <m2mkd/comm/session.hpp>
 
 #include "../../src/comm/chunks.hpp"
@@ -78,10 +79,12 @@ TEST(Chunks, CoverEverythingOnceInOrder) {
 TEST(Session, WorksWithoutALauncherAndOnlyOnce) {
   const Variable environment("OMP_NUM_THREADS", "2");
   {
-    const Session session(1);  // the argument wins over the environment
+    Session session;
     EXPECT_EQ(session.world().size(), 1);
     EXPECT_EQ(session.info().local_rank, 0);
     EXPECT_EQ(session.info().local_size, 1);
+    EXPECT_EQ(session.info().threads, 2);
+    session.set_threads(1);  // run.threads wins over the environment
     EXPECT_EQ(session.info().threads, 1);
     EXPECT_EQ(at::get_num_threads(), 1);
     EXPECT_EQ(session.info().cores, cores_text(allowed_cores()));

@@ -13,11 +13,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(DataShape, TakesSizesFromTheFiles) {
+TEST(DataFacts, TakesSizesFromTheFiles) {
   Packed packed(header(50, 3, 8, 5));
   packed.options.validation_images = 10;
   std::vector<std::string> problems;
-  const auto shape = data_shape(packed.options, problems);
+  const auto shape = data_facts(packed.options, problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(shape.channels, 3);
   EXPECT_EQ(shape.image_size, 8);
@@ -27,10 +27,10 @@ TEST(DataShape, TakesSizesFromTheFiles) {
   EXPECT_EQ(shape.test_images, 50);
   EXPECT_EQ(shape.train_digest, packed.open().file().info().digest);
   packed.options.train_images = 20;
-  EXPECT_EQ(data_shape(packed.options, problems).train_images, 20);
+  EXPECT_EQ(data_facts(packed.options, problems).train_images, 20);
 }
 
-TEST(DataShape, TakesSizesFromTheOptionsWhereFilesAreAbsent) {
+TEST(DataFacts, TakesSizesFromTheOptionsWhereFilesAreAbsent) {
   DataOptions options;
   options.train = "/nowhere/data/train.h5";
   options.test = "/nowhere/data/test.h5";
@@ -40,19 +40,19 @@ TEST(DataShape, TakesSizesFromTheOptionsWhereFilesAreAbsent) {
   options.count = 1281167;
   options.test_count = 50000;
   std::vector<std::string> problems;
-  const auto shape = data_shape(options, problems);
+  const auto shape = data_facts(options, problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(shape.train_images, 1281167);
   EXPECT_EQ(shape.classes, 1000);
   EXPECT_TRUE(shape.train_digest.empty());
 }
 
-TEST(DataShape, SaysHowToPackAMissingFile) {
+TEST(DataFacts, SaysHowToPackAMissingFile) {
   DataOptions options;
   options.train = "data/absent/train.h5";
   options.classes = 10;
   std::vector<std::string> problems;
-  data_shape(options, problems);
+  data_facts(options, problems);
   EXPECT_THAT(problems,
               ElementsAre(AllOf(HasSubstr("data.train = data/absent/train.h5: no such file"),
                                 HasSubstr("m2mkd-pack SOURCE --out data/absent"),
@@ -62,11 +62,11 @@ TEST(DataShape, SaysHowToPackAMissingFile) {
 
 std::vector<std::string> problems_of(const DataOptions& options) {
   std::vector<std::string> problems;
-  data_shape(options, problems);
+  data_facts(options, problems);
   return problems;
 }
 
-TEST(DataShape, ATestFileMayLackClassesButHasNoneBeyond) {
+TEST(DataFacts, ATestFileMayLackClassesButHasNoneBeyond) {
   Packed packed(header(50));
   DataOptions options = packed.options;
   options.test = options.train;
@@ -81,7 +81,7 @@ TEST(DataShape, ATestFileMayLackClassesButHasNoneBeyond) {
   EXPECT_THAT(problems_of(options), ElementsAre(HasSubstr("data.classes = 2")));
 }
 
-TEST(DataShape, ListsEveryContradiction) {
+TEST(DataFacts, ListsEveryContradiction) {
   Packed packed(header(50));
   packed.options.classes = 10;
   packed.options.count = 51;
@@ -97,11 +97,11 @@ TEST(DataShape, ListsEveryContradiction) {
   EXPECT_EQ(problems_of(packed.options).size(), 2u);
 }
 
-TEST(DataShape, PixelsOfAnotherSizeAreResizedTensorsNot) {
+TEST(DataFacts, PixelsOfAnotherSizeAreResizedTensorsNot) {
   Packed packed(header(50));
   packed.options.image_size = 7;
   std::vector<std::string> problems;
-  EXPECT_EQ(data_shape(packed.options, problems).image_size, 7);
+  EXPECT_EQ(data_facts(packed.options, problems).image_size, 7);
   EXPECT_THAT(problems, IsEmpty());
 
   auto info = header(50);
@@ -115,7 +115,7 @@ TEST(DataShape, PixelsOfAnotherSizeAreResizedTensorsNot) {
   EXPECT_THAT(problems_of(tensors.options), ElementsAre(HasSubstr("data.image_size = 7")));
 }
 
-TEST(DataShape, ImagesThatAreNotSquareNeedASize) {
+TEST(DataFacts, ImagesThatAreNotSquareNeedASize) {
   auto info = header(50);
   info.width = 9;
   Packed packed(info);
@@ -125,7 +125,7 @@ TEST(DataShape, ImagesThatAreNotSquareNeedASize) {
   EXPECT_THAT(problems_of(packed.options), IsEmpty());
 }
 
-TEST(DataShape, EncodedImagesNeedASizeAndThreeChannels) {
+TEST(DataFacts, EncodedImagesNeedASizeAndThreeChannels) {
   const test::Folder folder;
   DataOptions options;
   options.train = options.test = folder.path() / "a.h5";
@@ -133,7 +133,7 @@ TEST(DataShape, EncodedImagesNeedASizeAndThreeChannels) {
   EXPECT_THAT(problems_of(options), testing::Each(HasSubstr("data.image_size is not set")));
   options.image_size = 32;
   std::vector<std::string> problems;
-  const auto shape = data_shape(options, problems);
+  const auto shape = data_facts(options, problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(shape.image_size, 32);
   EXPECT_EQ(shape.channels, 3);
@@ -141,7 +141,7 @@ TEST(DataShape, EncodedImagesNeedASizeAndThreeChannels) {
   EXPECT_THAT(problems_of(options), testing::Each(HasSubstr("decoded to 3 channels")));
 }
 
-TEST(DataShape, TensorsTakeNoTransformsOfBytes) {
+TEST(DataFacts, TensorsTakeNoTransformsOfBytes) {
   auto info = header(50, 3);
   info.form = ImageForm::tensor;
   Packed packed(info);
@@ -165,7 +165,7 @@ TEST(DataShape, TensorsTakeNoTransformsOfBytes) {
   refuses("mean", [](auto& o) { o.mean = o.std = {1, 1, 1}; });
 }
 
-TEST(DataShape, RefusesTransformsThatDoNotGoTogether) {
+TEST(DataFacts, RefusesTransformsThatDoNotGoTogether) {
   Packed two_channels(header(50, 2));
   EXPECT_THAT(problems_of(two_channels.options), IsEmpty());
   two_channels.options.color_jitter = 0.1;
@@ -179,20 +179,20 @@ TEST(DataShape, RefusesTransformsThatDoNotGoTogether) {
   EXPECT_THAT(problems_of(packed.options), testing::Each(HasSubstr("does not pad the images")));
 }
 
-TEST(DataShape, RefusesSplitsThatDoNotFit) {
+TEST(DataFacts, RefusesSplitsThatDoNotFit) {
   Packed packed(header(50));
   packed.options.validation_images = 20;
   packed.options.train_images = 31;
   std::vector<std::string> problems;
-  data_shape(packed.options, problems);
+  data_facts(packed.options, problems);
   EXPECT_THAT(problems, ElementsAre(HasSubstr("do not fit into the 50 images")));
 }
 
-TEST(DataShape, RefusesTrainAndTestOfDifferentKinds) {
+TEST(DataFacts, RefusesTrainAndTestOfDifferentKinds) {
   Packed train(header(50)), other(header(50, 3));
   train.options.test = other.options.test;
   std::vector<std::string> problems;
-  data_shape(train.options, problems);
+  data_facts(train.options, problems);
   EXPECT_THAT(problems, ElementsAre(HasSubstr("not of one data set")));
 }
 

@@ -131,9 +131,6 @@ TEST(Image, WhatIsNoJpegIsRefusedWithAReason) {
   const auto bytes = [](const std::vector<std::uint8_t>& v) { return std::as_bytes(std::span(v)); };
   const std::vector<std::uint8_t> png{0x89, 'P', 'N', 'G', 13, 10, 26, 10}, cut{0xFF, 0xD8, 0xFF};
   Image out;
-  EXPECT_FALSE(is_jpeg(bytes(png)));
-  EXPECT_TRUE(is_jpeg(bytes(cut)));
-  EXPECT_FALSE(is_jpeg({}));
   EXPECT_THAT([&] { decode_jpeg(bytes(png), out); },
               testing::ThrowsMessage<Error>(HasSubstr("Not a JPEG file")));
   EXPECT_THAT([&] { jpeg_size(bytes(cut)); },

@@ -23,12 +23,12 @@ class TwoFiles : public testing::Test {
   }
   std::vector<std::string> problems() {
     std::vector<std::string> found;
-    shape = data_shape(options, found);
+    shape = data_facts(options, found);
     return found;
   }
   Folder folder;
   DataOptions options;
-  DataShape shape;
+  DataFacts shape;
 };
 
 TEST_F(TwoFiles, OfOneDataSetHaveTheSameClasses) {

@@ -154,7 +154,7 @@ class MixerFamily : public Family {
     return key != "heads" && key != "qkv_bias" && Family::depends_on(key, distill_form);
   }
   bool leaves_no_trace(const std::string& key) const override { return key == "norm_eps"; }
-  std::vector<std::string> check(const ModelOptions& o, const ImageShape& shape) const override {
+  std::vector<std::string> problems(const ModelOptions& o, const ImageShape& shape) const override {
     const auto factor = o.patch << (o.stages() - 1);
     if (shape.size >= factor && shape.size % factor == 0) return {};
     return {fmt::format("patch = {}: {} stages need images whose side {} divides", o.patch,

@@ -150,7 +150,7 @@ TEST(Cost, OfAFrozenStageLeavesOutWeightGradients) {
 }
 
 TEST(Check, AcceptsTheDefaults) {
-  EXPECT_THAT(check(ModelOptions{}, ImageShape{}, "meta"), IsEmpty());
+  EXPECT_THAT(model_problems(ModelOptions{}, ImageShape{}, "meta"), IsEmpty());
 }
 
 TEST(Check, NamesEveryContradiction) {
@@ -160,7 +160,7 @@ TEST(Check, NamesEveryContradiction) {
   o.patch = 5;
   o.own<VmoeOptions>().top_k = 9;
   o.own<VmoeOptions>().moe_blocks = "1 7";
-  EXPECT_THAT(check(o, ImageShape{}, "student"),
+  EXPECT_THAT(model_problems(o, ImageShape{}, "student"),
               ElementsAre(StartsWith("student.heads = 5: must divide student.width = 64"),
                           StartsWith("student.patch = 5: must divide the image side of 28"),
                           StartsWith("student.top_k = 9"),
@@ -172,7 +172,7 @@ TEST(Check, ExplainsMoeBlocks) {
   o.model = family("vmoe");
   const auto complaint = [&](const char* text) {
     o.own<VmoeOptions>().moe_blocks = text;
-    const auto problems = check(o, ImageShape{}, "student");
+    const auto problems = model_problems(o, ImageShape{}, "student");
     return problems.empty() ? std::string() : problems[0];
   };
   for (const auto* good : {"all", "odd", "none", "0 2", "3"}) EXPECT_EQ(complaint(good), "");

@@ -96,7 +96,7 @@ TEST_F(Build, SaysWhatWasDiscarded) {
 
 TEST_F(Build, PublishedNetworksAreThoseThatWereTrained) {
   for (const auto& job : list->jobs) {
-    const Chain chain = builder().published(job, run.module(job.name));
+    const Chain chain = builder().finished(job, run.module(job.name));
     EXPECT_THAT(unequal(state(chain), trained.at(job.name)), IsEmpty()) << job.name;
     EXPECT_FALSE(unequal(state(chain), started.at(job.name)).empty())
         << job.name << " never trained";
@@ -135,18 +135,18 @@ TEST_F(Build, GivenWeightsOfEveryKindAreThoseOfTheModuleFile) {
   write_safetensors(folder / "flat.safetensors", {{}, flat});
   write_torch_file(folder / "double.pt", doubles);
   for (const auto* name : {"flat.pth", "flat.safetensors", "double.pt"}) {
-    const Chain chain = builder().published(job, folder / name);
+    const Chain chain = builder().finished(job, folder / name);
     EXPECT_THAT(unequal(state(chain), trained.at("finetune")), IsEmpty()) << name;
   }
   write_torch_file(folder / "part.pth", part);
-  const Chain one = builder().published(list->find("incubate.1"), folder / "part.pth");
+  const Chain one = builder().finished(list->find("incubate.1"), folder / "part.pth");
   EXPECT_THAT(unequal(state({"", {nullptr, one.stages[1]}, nullptr}),
                       read_tensor_file(
                           run.module("finetune"),
                           [](const std::string& name) { return name.starts_with("stages/1/"); })
                           .tensors),
               IsEmpty());
-  EXPECT_THROW(builder().published(job, folder / "part.pth"), Error);
+  EXPECT_THROW(builder().finished(job, folder / "part.pth"), Error);
 }
 
 TEST_F(Build, WeightsForOtherDataAreRefusedWithTheCommandThatHelps) {
@@ -158,7 +158,7 @@ TEST_F(Build, WeightsForOtherDataAreRefusedWithTheCommandThatHelps) {
   }
   write_tensor_file(folder / "other.h5", {{}, tensors});
   try {
-    builder().published(job, folder / "other.h5");
+    builder().finished(job, folder / "other.h5");
     ADD_FAILURE() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("m2mkd convert --image-size N"),

@@ -15,7 +15,7 @@ using testing::IsSupersetOf;
 Config config(const std::string& ini) {
   return Config::from_text(ini, "a.ini");
 }
-double lr(const Config& config, Phase phase, const Context& context = "") {
+double lr(const Config& config, Phase phase, const Scope& context = "") {
   return config.train(phase, context).schedule.lr;
 }
 

@@ -20,11 +20,11 @@ const ModelOptions kMoeBase = vmoe(vit(768, 12, 16, {3, 3, 3, 3}));
 
 Job imagenet(Phase phase, const ModelOptions& model, int stage, const ModelOptions& meta) {
   Job job = small_job(std::to_string(stage), phase, Role::student, stage);
-  job.shape.channels = 3;
-  job.shape.image_size = 224;
-  job.shape.classes = 1000;
-  job.shape.train_images = 1281167;
-  job.shape.test_images = 50000;
+  job.facts.channels = 3;
+  job.facts.image_size = 224;
+  job.facts.classes = 1000;
+  job.facts.train_images = 1281167;
+  job.facts.test_images = 50000;
   job.model = model;
   job.meta = meta;
   return job;
@@ -146,21 +146,21 @@ TEST(JobCost, CountsParameters) {
 
 TEST(JobCost, CountsStepsAndImagesAsTheLoaderDoes) {
   Job job = small_job("e2e", Phase::final, Role::student, -1);
-  job.shape.train_images = 1000;  // 15 steps of 64 per epoch
+  job.facts.train_images = 1000;  // 15 steps of 64 per epoch
   EXPECT_EQ(cost_of(job).steps, 45);
   EXPECT_EQ(cost_of(job).images, 45 * 64);
   EXPECT_EQ(cost_of(job).eval_images, 10000);
   job.train.max_steps = 7;
   EXPECT_EQ(cost_of(job).steps, 7);
   job.train.max_steps = 0;
-  job.shape.train_images = 50;  // less than one batch
+  job.facts.train_images = 50;  // less than one batch
   EXPECT_EQ(cost_of(job).steps, 3);
   EXPECT_EQ(cost_of(job).images, 150);
 }
 
 TEST(JobCost, CountsTheStepsOfThePublishedSampler) {
   Job job = small_job("a", Phase::distill, Role::student, 0);
-  job.shape.train_images = 2999;  // 11 · 256 places are shown, 2999 / 64 is 46
+  job.facts.train_images = 2999;  // 11 · 256 places are shown, 2999 / 64 is 46
   job.train.batch = 64;
   job.train.schedule.epochs = 3;
   job.data.order = Order::published;
@@ -178,7 +178,7 @@ TEST(JobCost, CountsEvaluations) {
   EXPECT_EQ(images(1), 60000);
   EXPECT_EQ(images(0.5), 60000);
   EXPECT_EQ(images(2), 40000);  // after epochs 2 and 4, and at the end
-  job.shape.validation_images = 500;
+  job.facts.validation_images = 500;
   job.data.validation_images = 500;
   EXPECT_EQ(images(2), 10000 + 3 * 500);
   job.start = PartsStart{};  // assembled: evaluated before training

@@ -6,7 +6,7 @@
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/plan/cost.hpp>
 
-#include "pack_model.hpp"
+#include "pack_cost.hpp"
 
 namespace m2mkd::test {
 
@@ -36,15 +36,15 @@ inline Job small_job(const std::string& name, Phase phase, Role role, int stage)
   if (role == Role::student) job.model = vmoe(vit(64, 4, 7, {2, 2, 2, 2}));
   if (stage >= 0) job.meta_weights.job = "pretrain";
   job.train.schedule.epochs = 3;
-  job.shape.image_size = 28;
-  job.shape.classes = 10;
-  job.shape.train_images = job.shape.test_images = 10000;
+  job.facts.image_size = 28;
+  job.facts.classes = 10;
+  job.facts.train_images = job.facts.test_images = 10000;
   return job;
 }
 
 /// Of a job that is scored as section [data] asks.
 inline JobCost cost_of(Job job) {
-  job.evaluations = own_evaluations(job.data, job.shape, job.train.eval_epochs);
+  job.evaluations = own_evaluations(job.data, job.facts, job.train.eval_epochs);
   return job_cost(job);
 }
 
@@ -84,7 +84,7 @@ inline std::vector<Job> mixed_jobs(std::int64_t batch = 64) {
 
 inline double pack_seconds(std::span<const Job* const> pack, int ranks,
                            const MachineOptions& machine) {
-  return PackModel(pack, machine).seconds(ranks);
+  return PackCost(pack, machine).seconds(ranks);
 }
 
 inline std::vector<std::string> names(const std::vector<Job>& jobs) {

@@ -78,21 +78,21 @@ TEST(IdentityDifferences, NameTheKeyAndBothValues) {
 
 TEST(Identity, ContainsTheImagesAndHowTheyAreNormalised) {
   Job job = small_jobs().find("pretrain");
-  job.shape.train_digest = "0123456789abcdef";
-  job.shape.mean = {0.5};
-  job.shape.std = {0.25};
+  job.facts.train_digest = "0123456789abcdef";
+  job.facts.mean = {0.5};
+  job.facts.std = {0.25};
   const auto before = job.identity();
-  job.shape.test_digest = "changes no weights";
+  job.facts.test_digest = "changes no weights";
   EXPECT_EQ(job.identity(), before);
-  job.shape.train_digest = "fedcba9876543210";
+  job.facts.train_digest = "fedcba9876543210";
   EXPECT_THAT(identity_differences(before, job.identity()),
               ElementsAre("data.digest: 0123456789abcdef -> fedcba9876543210"));
-  job.shape.train_digest = "0123456789abcdef";
-  job.shape.std = {0.125};
+  job.facts.train_digest = "0123456789abcdef";
+  job.facts.std = {0.125};
   EXPECT_THAT(identity_differences(before, job.identity()),
               ElementsAre("data.normalisation: mean 0.5 and std 0.25 -> mean 0.5 and std 0.125"));
   Job earlier = job;
-  earlier.shape.mean.clear();  // files of earlier versions do not tell
+  earlier.facts.mean.clear();  // files of earlier versions do not tell
   EXPECT_THAT(identity_differences(earlier.identity(), job.identity()), IsEmpty());
 }
 
@@ -126,7 +126,7 @@ TEST(Trainable, IsPartOfTheIdentityAndOfTheCost) {
             head = small_jobs({{"final.trainable", "head.*"}}).find("final.m2mkd");
   EXPECT_EQ(whole.cost.trainable, whole.cost.network);
   EXPECT_EQ(head.cost.network, whole.cost.network);
-  EXPECT_EQ(head.cost.trainable, (head.model.width + 1) * head.shape.classes);
+  EXPECT_EQ(head.cost.trainable, (head.model.width + 1) * head.facts.classes);
   EXPECT_EQ(head.cost.chain.forward.executed, whole.cost.chain.forward.executed);
   const auto backward = [](const Job& job) {
     return job.cost.train.executed - job.cost.chain.forward.executed;

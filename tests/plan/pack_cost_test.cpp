@@ -30,8 +30,8 @@ TEST(CanShare, OnlyOnTheSameBatchesAndMeta) {
   EXPECT_TRUE(refuses([](Job& j) { j.train.micro_batch = 8; }));
   EXPECT_TRUE(refuses([](Job& j) { j.train.precision = Precision::fp64; }));
   EXPECT_TRUE(refuses([](Job& j) { j.seed = 1; }));
-  EXPECT_TRUE(refuses([](Job& j) { j.shape.train_images = 9999; }));
-  EXPECT_TRUE(refuses([](Job& j) { j.shape.train_digest = "another"; }));
+  EXPECT_TRUE(refuses([](Job& j) { j.facts.train_images = 9999; }));
+  EXPECT_TRUE(refuses([](Job& j) { j.facts.train_digest = "another"; }));
   EXPECT_FALSE(refuses([](Job& j) {
     j.data.loader_depth = 9;
     j.train.schedule.lr = 1;

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -201,9 +203,8 @@ TEST(Waves, PlanAJobThatFitsNowhereAndSayIt) {
   const std::vector<Job> jobs = mixed_jobs();
   MachineOptions machine;
   machine.memory_gb = 1e-6;
-  testing::internal::CaptureStderr();
   const Wave wave = make_wave(pointers(jobs), 8, machine);
-  const std::string text = testing::internal::GetCapturedStderr();
+  const std::string text = fmt::format("{}", fmt::join(wave.warnings, "\n"));
   EXPECT_THAT(names(wave), testing::UnorderedElementsAreArray(names(jobs)));
   for (const auto& job : jobs) EXPECT_THAT(text, HasSubstr(job.name + ": needs about"));
   EXPECT_THAT(text, HasSubstr("machine.memory_gb"));

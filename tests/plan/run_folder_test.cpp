@@ -27,7 +27,7 @@ class RunFolderTest : public testing::Test {
     fs::create_directories((top_ / name).parent_path());
     std::ofstream(top_ / name) << text;
   }
-  void make_run(const std::string& name) const {
+  void make_candidate(const std::string& name) const {
     folder(name).write_config("[run]\n");
     folder(name).prepare();
   }
@@ -50,7 +50,7 @@ TEST_F(RunFolderTest, AbsentEmptyAndOwnFoldersAreTaken) {
   put("run/thesis.tmp.tex");  // not under our names
   put("run/photos/other.jpg");
   EXPECT_EQ(complaint(), "");
-  make_run("run");
+  make_candidate("run");
   put("run/modules/pretrain.h5");
   EXPECT_EQ(complaint(), "");
 }
@@ -79,7 +79,7 @@ TEST_F(RunFolderTest, ARunOfAnEarlierVersionIsKnownByItsPlan) {
 }
 
 TEST_F(RunFolderTest, InAndAroundAnotherRunIsRefused) {
-  make_run("top/a/b");
+  make_candidate("top/a/b");
   EXPECT_THAT(complaint("top"), HasSubstr("lies around " + (top_ / "top/a/b").string()));
   EXPECT_THAT(complaint("top/a/b/c/d"), HasSubstr("lies in " + (top_ / "top/a/b").string()));
   EXPECT_EQ(complaint("top/a/c"), "");
@@ -89,7 +89,7 @@ TEST_F(RunFolderTest, InAndAroundAnotherRunIsRefused) {
 }
 
 TEST_F(RunFolderTest, OnlyLeftoversOfThisProgramGo) {
-  make_run("run");
+  make_candidate("run");
   const std::vector<std::string> ours{"config.ini.tmp.1",
                                       "modules/final.e2e.h5.tmp.2",
                                       "metrics/pretrain.h5.tmp.3",

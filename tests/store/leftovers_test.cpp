@@ -7,11 +7,11 @@ namespace m2mkd {
 namespace {
 
 TEST(PublishedName, IsToldByTheExactPatternAlone) {
-  EXPECT_EQ(published_name("final.e2e.h5.tmp.812"), "final.e2e.h5");
-  EXPECT_EQ(published_name("a.tmp.1.tmp.2"), "a.tmp.1");
+  EXPECT_EQ(final_name("final.e2e.h5.tmp.812"), "final.e2e.h5");
+  EXPECT_EQ(final_name("a.tmp.1.tmp.2"), "a.tmp.1");
   for (const auto* other : {"thesis.tmp.tex", "a.h5.tmp.", "a.h5.tmp.12x", ".tmp.12", "a.h5", "",
                             "a.h5.tmp.12.bak", "a.h5.tmp.-1"})
-    EXPECT_EQ(published_name(other), "") << other;
+    EXPECT_EQ(final_name(other), "") << other;
 }
 
 class LeftoversTest : public test::Scratch {};

@@ -103,7 +103,7 @@ inline std::vector<Task> distill_tasks(const TrainOptions& options,
 inline void give_data(Task& task, const DataOptions& data) {
   std::vector<std::string> problems;
   task.data = data;
-  task.evaluations = own_evaluations(data, data_shape(data, problems), task.options.eval_epochs);
+  task.evaluations = own_evaluations(data, data_facts(data, problems), task.options.eval_epochs);
 }
 
 using Beat = std::function<void(const std::string& what)>;

@@ -1,7 +1,7 @@
 #pragma once
 // The human log: stderr and, once opened, a file. The one global of the program.
 //
-// Lines look like `12:30:01 info text`. Level from M2MKD_LOG (trace, debug, info, warn,
+// Lines look like `12:30:01 info text`. Level from M2MKD_LOG (debug, info, warn,
 // error). Colours only on a terminal and without NO_COLOR. Every rank may log warnings and errors;
 // `info` of a silent rank is dropped. Any thread may log.
 
@@ -13,7 +13,7 @@
 
 namespace m2mkd::log {
 
-enum class Level { trace, debug, info, warn, error };
+enum class Level { debug, info, warn, error };
 
 /// Says who speaks. Rank `rank` of `size`; a rank that is not `speaks` logs only warnings and
 /// errors, prefixed `rank N`.

@@ -22,11 +22,11 @@ struct RankInfo {
 
 class Session {
  public:
-  /// Starts MPI (FUNNELED) when launched by mpirun or srun, or alone. `threads` = 0: cores of this
-  /// host (within this rank's binding) divided by the ranks that share them, at least 1;
-  /// OMP_NUM_THREADS wins over that share. Sets ATen's threads. MPI can be opened once per process;
-  /// a Session made while another lives uses its MPI.
-  explicit Session(int threads = 0);
+  /// Starts MPI (FUNNELED) when launched by mpirun or srun, or alone. Sets ATen's threads: cores of
+  /// this host (within this rank's binding) divided by the ranks that share them, at least 1;
+  /// OMP_NUM_THREADS wins over that share. MPI can be opened once per process; a Session made while
+  /// another lives uses its MPI.
+  Session();
   /// Closes MPI, together with all ranks. While an exception unwinds this rank it does not wait for
   /// them: end the process then.
   ~Session();

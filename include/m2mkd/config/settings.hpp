@@ -37,6 +37,8 @@ class Settings {
   /// The same from a file. A file that cannot be read is a problem.
   void add_file(const std::filesystem::path& path, std::vector<std::string>& problems);
 
+  void erase(const std::string& key) { values_.erase(key); }
+
   const Setting* find(std::string_view key) const;
   const std::map<std::string, Setting, std::less<>>& all() const { return values_; }
   /// INI text that add_ini() reads back to the same settings, grouped by section.

@@ -13,7 +13,7 @@ namespace m2mkd {
 enum class Split { train, validation, test };
 
 /// Size facts that a plan needs; from the files where they exist, else from the options.
-struct DataShape {
+struct DataFacts {
   std::int64_t channels = 1, image_size = 0, classes = 0;
   std::int64_t train_images = 0, validation_images = 0, test_images = 0;  ///< after the splits
   /// Empty where the file is absent.
@@ -25,7 +25,10 @@ struct DataShape {
 
 /// Reads the files' headers. A contradiction between file and options, or a missing file without
 /// sizes given, is appended to `problems`.
-DataShape data_shape(const DataOptions& options, std::vector<std::string>& problems);
+DataFacts data_facts(const DataOptions& options, std::vector<std::string>& problems);
+
+/// The same of the test file alone: what is trained on may be far away.
+DataFacts test_facts(const DataOptions& options, std::vector<std::string>& problems);
 
 /// One split of a data set, open. Copies share the file.
 class Dataset {

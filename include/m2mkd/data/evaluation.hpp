@@ -31,13 +31,13 @@ struct Evaluation {
 
 /// What section [data] asks for: `test`, before and after training, and every so many epochs where
 /// there is no validation split; else `validation` then.
-std::vector<Evaluation> own_evaluations(const DataOptions& data, const DataShape& shape,
+std::vector<Evaluation> own_evaluations(const DataOptions& data, const DataFacts& shape,
                                         double every_epochs);
 
 /// [evaluation.NAME] for networks that learn from `data`. What does not fit is appended to
 /// `problems`: no file, other channels or form, classes that the network does not know.
 Evaluation make_evaluation(const std::string& name, const EvaluationOptions& options,
-                           const DataOptions& data, const DataShape& shape,
+                           const DataOptions& data, const DataFacts& shape,
                            std::vector<std::string>& problems);
 
 }  // namespace m2mkd

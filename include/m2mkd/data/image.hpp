@@ -37,8 +37,6 @@ constexpr std::uint8_t luma(unsigned r, unsigned g, unsigned b) {
 
 // ---- JPEG
 
-/// Whether the bytes begin like a JPEG file.
-bool is_jpeg(std::span<const std::byte> bytes);
 struct ImageSize {
   std::int64_t height = 0, width = 0;
 };

@@ -13,7 +13,7 @@ namespace m2mkd {
 /// data.channels, image_size, classes; of the training file data.name and data.digest;
 /// data.class_names (one a line); data.mean, data.std (as settings are written);
 /// data.interpolation, data.eval_crop. Of the test file test.name, test.digest.
-Attributes data_attributes(const DataShape& shape, const DataOptions& options);
+Attributes data_attributes(const DataFacts& shape, const DataOptions& options);
 
 /// "class 1 is 'dog' there and 'cat' here", for the first class that differs; empty where none of
 /// those that both have does. Names that only number the classes ("0", "1", ...) say nothing.

@@ -30,8 +30,8 @@ class Family {
   /// What else is taken of weights that do not tell it: "features of the class token"; or empty.
   virtual std::string assumed() const { return {}; }
   /// Complaints about its settings, without the section's name.
-  virtual std::vector<std::string> check(const ModelOptions& options,
-                                         const ImageShape& shape) const = 0;
+  virtual std::vector<std::string> problems(const ModelOptions& options,
+                                            const ImageShape& shape) const = 0;
   /// The published Python's choices where the student is of this family, as INI text, above those
   /// of all students.
   virtual std::string published_settings() const { return {}; }
@@ -88,7 +88,7 @@ class Family {
   virtual StagedName staged_name(const std::string& flat,
                                  const std::vector<std::int64_t>& depths) const;
   /// "names flat, blocks counted through the network": what flat_name() gives.
-  virtual std::string flat_names() const {
+  virtual std::string flat_names_text() const {
     return "names flat, blocks counted through the network";
   }
   /// The entry of a .pth file in which the published code looks for its weights; or empty.

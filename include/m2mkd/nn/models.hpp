@@ -93,8 +93,8 @@ struct ImageShape {
 
 /// Complaints about settings that contradict each other (heads do not divide width, patch does not
 /// divide the image, ...), each starting with `section`.
-std::vector<std::string> check(const ModelOptions& options, const ImageShape& shape,
-                               const std::string& section);
+std::vector<std::string> model_problems(const ModelOptions& options, const ImageShape& shape,
+                                        const std::string& section);
 
 /// What passes between two stages: (B, tokens, width).
 struct Boundary {

@@ -3,7 +3,7 @@
 //
 // A setting of phase P under method M is looked up in [method.M] as P.key, in [P.M], the same for
 // M's base and its base, in [P], and so on through [train]. [meta.M], [teacher.M], [student.M]
-// override models and [data.P] the data the same way. The name of a further teacher is a context
+// override models and [data.P] the data the same way. The name of a further teacher is a scope
 // like a method's. Methods are data: `[method.NAME] base = m2mkd` and the keys it changes.
 //
 // run.priors and run.seeds make variants of the methods in run.methods, as data too:
@@ -128,7 +128,6 @@ struct MachineOptions {
   double reduce_gb_s = 2;  ///< all-reduce bandwidth, GB/s
   double memory_gb = 16;   ///< per rank
   double disk_gb_s = 0.5;
-  std::int64_t ranks_per_node = 0;  ///< 0: unknown
 };
 
 struct IncubateOptions {
@@ -162,13 +161,13 @@ struct HybridOptions {
 };
 
 /// A method or a further teacher, or neither (empty): where overrides are looked up.
-using Context = std::string;
+using Scope = std::string;
 
-/// What run.priors and run.seeds make of a context: one row of the comparison, where it is one of a
+/// What run.priors and run.seeds make of a scope: one row of the comparison, where it is one of a
 /// method in run.methods.
 struct Variant {
-  Context name;            ///< "m2mkd_erdos_renyi_seed2"
-  Context base;            ///< "m2mkd"
+  Scope name;              ///< "m2mkd_erdos_renyi_seed2"
+  Scope base;              ///< "m2mkd"
   std::string prior;       ///< empty: the student's own
   std::int64_t seed = -1;  ///< -1: those of run.seed and [seed]
 };
@@ -186,50 +185,51 @@ class Config {
   RunOptions run;
   MachineOptions machine;
 
-  TrainOptions train(Phase phase, const Context& context) const;
+  TrainOptions train(Phase phase, const Scope& scope) const;
   DataOptions data(Phase phase) const;
   ModelOptions model(const std::string& section,
-                     const Context& context) const;  ///< "meta", "teacher", "student"
-  InitOptions init(const Context& context) const;
-  IncubateOptions incubate(const Context& context) const;
-  FinetuneOptions finetune(const Context& context) const;
-  DistillOptions distill(const Context& context) const;
-  FinalOptions final(const Context& context) const;
-  HybridOptions hybrid(const Context& context) const;
+                     const Scope& scope) const;  ///< "meta", "teacher", "student"
+  InitOptions init(const Scope& scope) const;
+  IncubateOptions incubate(const Scope& scope) const;
+  FinetuneOptions finetune(const Scope& scope) const;
+  DistillOptions distill(const Scope& scope) const;
+  FinalOptions final(const Scope& scope) const;
+  HybridOptions hybrid(const Scope& scope) const;
   /// [evaluation.NAME], by name.
   std::map<std::string, EvaluationOptions> evaluations() const;
   /// Phases whose networks a method is judged by, the one that is compared first.
-  std::vector<Phase> leaves(const Context& method) const;
+  std::vector<Phase> leaves(const Scope& method) const;
   /// Seed of a phase; incubating a student counts as distilling, pretraining one as final.
-  std::uint64_t seed(Phase phase, bool student, const Context& context) const;
+  std::uint64_t seed(Phase phase, bool student, const Scope& scope) const;
 
   /// Every known method, shipped and declared, without variants.
   std::vector<std::string> methods() const;
   /// What is run and compared: run.methods, each with every prior and every seed.
   const std::vector<Variant>& variants() const { return variants_; }
-  /// Contexts that may have a job in common with `context` and then name it, plainest first:
+  /// Contexts that may have a job in common with `scope` and then name it, plainest first:
   /// "" and seed2 (where asked for those of no method), and of a variant its base, the base with
   /// the prior alone, with the seed alone.
-  std::vector<Context> plainer(const Context& context, bool of_no_method) const;
-  /// `other` (a method or a further teacher) with the prior and the seed of `context`, or the seed,
+  std::vector<Scope> plainer(const Scope& scope, bool of_no_method) const;
+  /// `other` (a method or a further teacher) with the prior and the seed of `scope`, or the seed,
   /// where there is such a variant, else itself.
-  Context alike(const Context& other, const Context& context) const;
+  Scope alike(const Scope& other, const Scope& scope) const;
   /// Resolved INI text; reads back to the same configuration. Variants stand in comments.
   std::string text() const;
   static std::string defaults_text();
 
  private:
-  std::vector<Context> chain(const Context& context) const;
-  Lookup lookup(const std::string& section, const Context& context,
+  std::vector<Scope> chain(const Scope& scope) const;
+  Lookup lookup(const std::string& section, const Scope& scope,
                 const std::vector<std::string>& inherits) const;
   template <class O>
-  O read_section(const Keys<O>& keys, const std::string& section, const Context& context,
+  O read_section(const Keys<O>& keys, const std::string& section, const Scope& scope,
                  const std::vector<std::string>& inherits = {}) const;
+  void drop_retired();
   void add_published(std::vector<std::string>& problems);
   void validate(std::vector<std::string>& problems);
-  Variant add_variant(const Context& base, const std::string& prior, std::int64_t seed);
+  Variant add_variant(const Scope& base, const std::string& prior, std::int64_t seed);
   void add_variants(const std::vector<std::string>& methods);
-  void add_repeated_contexts(const std::vector<Context>& contexts);
+  void add_repeated_contexts(const std::vector<Scope>& scopes);
   void check_variants(const std::vector<std::string>& known,
                       std::vector<std::string>& problems) const;
   std::string variants_comment() const;
@@ -237,7 +237,7 @@ class Config {
   Settings settings_;  ///< as written
   Settings resolved_;  ///< and what variants change
   std::vector<Variant> variants_;
-  std::map<Context, Variant> made_;  ///< all variants, those that only lend settings and jobs too
+  std::map<Scope, Variant> made_;  ///< all variants, those that only lend settings and jobs too
 };
 
 }  // namespace m2mkd

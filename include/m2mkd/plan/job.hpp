@@ -56,10 +56,10 @@ struct JobCost {
 struct Job {
   std::string name;  ///< "distill.m2mkd_nokd.2": file names, logs, --run.jobs
   Phase phase{};
-  Role role{};      ///< which network is trained
-  int stage = -1;   ///< -1: whole
-  Context context;  ///< the method (or further teacher) whose settings it has
-  int wave = 0;     ///< earliest wave: 1 + the latest of its parents
+  Role role{};     ///< which network is trained
+  int stage = -1;  ///< -1: whole
+  Scope scope;     ///< the method (or further teacher) whose settings it has
+  int wave = 0;    ///< earliest wave: 1 + the latest of its parents
 
   ModelOptions model;   ///< of the trained network
   ModelOptions meta;    ///< of the hybrid (stage ≥ 0), and the outer width of kept stitches
@@ -69,7 +69,7 @@ struct Job {
 
   TrainOptions train;
   DataOptions data;
-  DataShape shape;
+  DataFacts facts;
   std::vector<Evaluation> evaluations;  ///< what its network is scored on, `test` first
   HybridOptions hybrid;
   std::uint64_t seed = 0;
@@ -84,8 +84,9 @@ struct Job {
   bool assembled() const { return parts() || upcycled(); }  ///< worth an evaluation at once
   /// What its stage is spliced into.
   Surrounding around() const;
-  ImageShape image_shape() const { return {shape.channels, shape.image_size, shape.classes}; }
+  ImageShape image_shape() const { return {facts.channels, facts.image_size, facts.classes}; }
   std::int64_t micro_batches() const;  ///< of one global batch
+  std::int64_t steps() const;          ///< after which it is finished
   /// All that it starts from or is compared with: meta, parts, start, teachers.
   std::vector<Source> sources() const;
   /// Names of the jobs whose files it reads, without repetition.

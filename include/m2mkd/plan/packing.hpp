@@ -16,15 +16,16 @@ struct Pack {
 };
 
 /// Ranks [first, first + ranks) of the world, and their packs in order, dearest first.
-struct Group {
+struct RankGroup {
   int first = 0, ranks = 1;
   std::vector<Pack> packs;
   double seconds() const;
 };
 
 struct Wave {
-  std::vector<Group> groups;  ///< ranks beyond the last group idle
-  double seconds() const;     ///< of the slowest group
+  std::vector<RankGroup> groups;        ///< ranks beyond the last group idle
+  double seconds() const;               ///< of the slowest group
+  std::vector<std::string> warnings{};  ///< jobs that fit into the memory of no number of ranks
 };
 
 /// Which wave each job runs in: not before its parents are done; jobs without children (e2e, kd) go
@@ -39,7 +40,7 @@ std::vector<std::vector<std::string>> assign_waves(const JobList& list, int rank
 /// never make the predicted wave slower.
 Wave make_wave(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine);
 
-/// Predicted seconds of that wave, without the warnings.
+/// Predicted seconds of that wave.
 double wave_seconds(const std::vector<const Job*>& jobs, int ranks, const MachineOptions& machine);
 
 /// plan.json's form of a wave, and back. `first_line` facts: ranks, wave number, job names.

@@ -22,12 +22,17 @@ struct JobList {
 /// with all problems (shapes that do not fit, unknown data sizes).
 JobList make_jobs(const Config& config);
 
+/// The network, settings and images of a job, without what it starts from, is compared with and
+/// costs: what an evaluation needs. `scope`: its method or further teacher, or empty.
+Job network_job(const Config& config, Phase phase, Role role, int stage, const Scope& scope,
+                const DataFacts& facts);
+
 /// The jobs that the paper's accounting counts for a method: meta, modules, leaves. Preparing the
 /// teacher is left out, with the meta model where only that needs it (kd); but not where the
 /// teacher is a leaf.
 std::vector<std::string> counted_jobs(const JobList& list, const std::string& method);
 
-/// What the data files of the jobs do not agree on and is put right (DataShape::note), each once.
+/// What the data files of the jobs do not agree on and is put right (DataFacts::note), each once.
 std::set<std::string> data_notes(const JobList& list);
 
 /// Of all data files of the jobs, as one text.

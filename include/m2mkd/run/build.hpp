@@ -22,9 +22,6 @@ std::string full_identity(const Job& job, const Digests& digests);
 
 /// A chain of that many absent stages.
 Chain empty_chain(const std::string& role, int stages);
-/// Type of a job's parameters and images.
-at::ScalarType element_type(const Job& job);
-
 struct StagedFile {
   NamedTensors tensors;  ///< "stages/<i>/<key>" and "shared/<key>"
   std::string digest;
@@ -52,7 +49,7 @@ class Builder {
   Task task(const Job& job, Attributes provenance);
   /// The job's network with the weights of its published file, or of any file of weights: what an
   /// evaluation needs.
-  Chain published(const Job& job, const std::filesystem::path& file);
+  Chain finished(const Job& job, const std::filesystem::path& file);
   /// A network that the job learns from, or one stage of it (-1: whole); loaded once.
   Chain frozen(const std::string& role, const ModelOptions& model, const Job& job,
                const Source& source, int only_stage);

@@ -9,7 +9,7 @@ namespace m2mkd {
 
 /// The file for which `name` is the temporary one: "a.h5" for "a.h5.tmp.812"; empty for every other
 /// name. Every writer of this program makes its files so.
-std::string published_name(const std::string& name);
+std::string final_name(const std::string& name);
 
 /// Removes such files from `folder`, not from folders in it, where `ours` accepts the published
 /// name. What cannot be removed is a warning; an absent folder has none.

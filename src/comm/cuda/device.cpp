@@ -20,7 +20,7 @@
 namespace m2mkd {
 namespace {
 
-void check(ncclResult_t code, std::string_view call, ncclComm_t comm = nullptr) {
+void must(ncclResult_t code, std::string_view call, ncclComm_t comm = nullptr) {
   if (code == ncclSuccess || code == ncclInProgress) return;
   fail("{} failed: {} [{}]. Two ranks on one GPU are refused; NCCL_DEBUG=INFO tells more", call,
        ncclGetErrorString(code), ncclGetLastError(comm));
@@ -88,8 +88,8 @@ class NcclPending : public Pending::Impl {
   /// Errors of the network and of other ranks show up between the calls.
   void check_ring() const {
     ncclResult_t state = ncclSuccess;
-    check(ncclCommGetAsyncError(ring_->comm, &state), "ncclCommGetAsyncError", ring_->comm);
-    check(state, "an NCCL operation under way", ring_->comm);
+    must(ncclCommGetAsyncError(ring_->comm, &state), "ncclCommGetAsyncError", ring_->comm);
+    must(state, "an NCCL operation under way", ring_->comm);
   }
 
   std::shared_ptr<Ring> ring_;
@@ -105,19 +105,19 @@ class NcclCollectives : public DeviceCollectives {
     const c10::cuda::CUDAGuard guard(ring_->device);
     const ncclDataType_t type = type_of(tensor.scalar_type());
     follow_current_stream();
-    check(ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(),
-                        static_cast<std::size_t>(tensor.numel()), type, ncclSum, ring_->comm,
-                        ring_->stream),
-          "ncclAllReduce", ring_->comm);
+    must(ncclAllReduce(tensor.data_ptr(), tensor.data_ptr(),
+                       static_cast<std::size_t>(tensor.numel()), type, ncclSum, ring_->comm,
+                       ring_->stream),
+         "ncclAllReduce", ring_->comm);
     return std::make_unique<NcclPending>(ring_, std::move(tensor));
   }
 
   std::unique_ptr<Pending::Impl> start_broadcast(at::Tensor tensor, int root) override {
     const c10::cuda::CUDAGuard guard(ring_->device);
     follow_current_stream();
-    check(ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root,
-                        ring_->comm, ring_->stream),
-          "ncclBroadcast", ring_->comm);
+    must(ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root,
+                       ring_->comm, ring_->stream),
+         "ncclBroadcast", ring_->comm);
     return std::make_unique<NcclPending>(ring_, std::move(tensor));
   }
 
@@ -139,11 +139,11 @@ std::unique_ptr<DeviceCollectives> make_device_collectives(
   if (!device.is_cuda()) fail("no collective operations on tensors of device {}", device.str());
   const c10::cuda::CUDAGuard guard(device);
   ncclUniqueId id{};
-  if (rank == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+  if (rank == 0) must(ncclGetUniqueId(&id), "ncclGetUniqueId");
   const std::string text = share(std::string(id.internal, sizeof id.internal));
   text.copy(id.internal, sizeof id.internal);
   ncclComm_t comm = nullptr;
-  check(ncclCommInitRank(&comm, size, id, rank), "ncclCommInitRank");
+  must(ncclCommInitRank(&comm, size, id, rank), "ncclCommInitRank");
   return std::make_unique<NcclCollectives>(std::make_shared<Ring>(device, comm));
 }
 

@@ -58,8 +58,8 @@ class NacFamily : public Family {
   bool may_differ_at_start(const std::string& key) const override {
     return is_one_of(key, nac_keys());
   }
-  std::vector<std::string> check(const ModelOptions& options,
-                                 const ImageShape& shape) const override {
+  std::vector<std::string> problems(const ModelOptions& options,
+                                    const ImageShape& shape) const override {
     return check_nac(options, shape);
   }
   std::string published_settings() const override { return kPublished; }
@@ -116,7 +116,7 @@ class NacFamily : public Family {
     if (auto staged = parse_staged(flat); staged && staged->stage < 0) return *staged;
     return staged_nac_name(flat, static_cast<int>(depths.size()));
   }
-  std::string flat_names() const override { return "published names"; }
+  std::string flat_names_text() const override { return "published names"; }
   std::string checkpoint_entry() const override { return "model"; }
 
   std::vector<std::int64_t> seen_depths(const std::vector<StagedName>& names) const override {

@@ -10,7 +10,7 @@
 
 namespace m2mkd {
 
-std::vector<std::string> VitFamily::check(const ModelOptions& o, const ImageShape& shape) const {
+std::vector<std::string> VitFamily::problems(const ModelOptions& o, const ImageShape& shape) const {
   if (o.patch >= 1 && shape.size >= o.patch && shape.size % o.patch == 0) return {};
   return {fmt::format("patch = {}: must divide the image side of {} pixels", o.patch, shape.size)};
 }

@@ -12,8 +12,8 @@ class VitFamily : public Family {
   std::string title() const override { return "ViT"; }
   std::string about() const override { return "dense (DeiT)"; }
   std::string assumed() const override { return "features of the class token, exact GELU"; }
-  std::vector<std::string> check(const ModelOptions& options,
-                                 const ImageShape& shape) const override;
+  std::vector<std::string> problems(const ModelOptions& options,
+                                    const ImageShape& shape) const override;
   Boundary boundary(const ModelOptions& options, const ImageShape& shape, int cut) const override;
   StagePtr stage(const ModelOptions& options, const ImageShape& shape, int index,
                  const Surrounding& around, const StagePtr& shared,

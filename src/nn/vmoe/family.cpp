@@ -53,8 +53,8 @@ class VmoeFamily : public VitFamily {
   bool leaves_no_trace(const std::string& key) const override {
     return key == "top_k" || VitFamily::leaves_no_trace(key);
   }
-  std::vector<std::string> check(const ModelOptions& options,
-                                 const ImageShape& shape) const override;
+  std::vector<std::string> problems(const ModelOptions& options,
+                                    const ImageShape& shape) const override;
   NamedTensors upcycle(const NamedTensors& dense, const ModelOptions& options) const override;
   bool fresh_in_upcycling(const std::string& name) const override {
     return name.find(".moe.gate.") != std::string::npos;
@@ -74,9 +74,9 @@ class VmoeFamily : public VitFamily {
                                   const std::vector<std::int64_t>& depths) const;
 };
 
-std::vector<std::string> VmoeFamily::check(const ModelOptions& options,
-                                           const ImageShape& shape) const {
-  auto problems = VitFamily::check(options, shape);
+std::vector<std::string> VmoeFamily::problems(const ModelOptions& options,
+                                              const ImageShape& shape) const {
+  auto problems = VitFamily::problems(options, shape);
   const auto& o = options.own<VmoeOptions>();
   if (o.top_k < 1 || o.top_k > o.experts)
     problems.push_back(

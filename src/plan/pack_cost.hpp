@@ -8,9 +8,9 @@
 
 namespace m2mkd {
 
-class PackModel {
+class PackCost {
  public:
-  PackModel(std::span<const Job* const> pack, const MachineOptions& machine);
+  PackCost(std::span<const Job* const> pack, const MachineOptions& machine);
 
   double seconds(int ranks) const;
   double memory(int ranks) const;  ///< bytes per rank

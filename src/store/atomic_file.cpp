@@ -1,4 +1,4 @@
-#include "publication.hpp"
+#include "atomic_file.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -37,7 +37,7 @@ std::string advice(const std::string& reason, const std::filesystem::path& folde
 
 }  // namespace
 
-Publication::Publication(std::filesystem::path target) : target_(std::move(target)) {
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
   temporary_ = target_;
   temporary_ += ".tmp." + std::to_string(::getpid());
   std::error_code problem;
@@ -47,11 +47,11 @@ Publication::Publication(std::filesystem::path target) : target_(std::move(targe
   if (problem) give_up(problem.message());
 }
 
-Publication::~Publication() {
+AtomicFile::~AtomicFile() {
   if (!published_) ::unlink(temporary_.c_str());
 }
 
-void Publication::publish() {
+void AtomicFile::put_in_place() {
   if (const int problem = sync(temporary_)) give_up(std::strerror(problem));
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) give_up(std::strerror(errno));
   published_ = true;
@@ -59,7 +59,7 @@ void Publication::publish() {
   if (const int problem = sync(folder)) give_up(std::strerror(problem));
 }
 
-void Publication::give_up(const std::string& reason) const {
+void AtomicFile::give_up(const std::string& reason) const {
   const auto folder = target_.has_parent_path() ? target_.parent_path() : ".";
   fail("cannot write '{}': {}{}", target_.string(), reason, advice(reason, folder));
 }

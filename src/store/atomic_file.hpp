@@ -8,19 +8,19 @@ namespace m2mkd {
 
 /// Write to `temporary()`, close it, then `publish()`. Without that the temporary file is removed
 /// and the target untouched.
-class Publication {
+class AtomicFile {
  public:
   /// Makes the target's folder where missing.
-  explicit Publication(std::filesystem::path target);
-  ~Publication();
-  Publication(const Publication&) = delete;
-  Publication& operator=(const Publication&) = delete;
+  explicit AtomicFile(std::filesystem::path target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
 
   const std::filesystem::path& target() const { return target_; }
   /// `<target>.tmp.<pid>`, in the same folder so that renaming is atomic.
   const std::filesystem::path& temporary() const { return temporary_; }
   /// fsync, rename, fsync of the folder.
-  void publish();
+  void put_in_place();
   /// Throws "cannot write '<target>': <reason>" with what to try.
   [[noreturn]] void give_up(const std::string& reason) const;
 

@@ -1,4 +1,4 @@
-#include "pack_model.hpp"
+#include "pack_cost.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -19,9 +19,9 @@ constexpr double update_flop =
     100;  ///< AdamW of one parameter is memory traffic; GEMM work in that time
 constexpr double exposed_reduction = 0.5;  ///< the rest hides behind the backward
 
-/// FLOP of one step per image over the jobs that still train after `step` steps: their frozen
-/// prefix once.
-double step_flops(std::span<const Job* const> pack, std::int64_t step) {
+}  // namespace
+
+double pack_flops(std::span<const Job* const> pack, std::int64_t step) {
   double own = 0, prefix = 0;
   for (const Job* job : pack) {
     if (job->cost.steps <= step) continue;
@@ -31,13 +31,11 @@ double step_flops(std::span<const Job* const> pack, std::int64_t step) {
   return own + prefix;
 }
 
-}  // namespace
-
-PackModel::PackModel(std::span<const Job* const> pack, const MachineOptions& machine) {
+PackCost::PackCost(std::span<const Job* const> pack, const MachineOptions& machine) {
   require(!pack.empty(), "a pack has at least one job");
   const Job& first = *pack.front();
   micro_batch_ = first.train.micro_batch;
-  samples_ = samples_per_step(first.shape.train_images, first.train.batch);
+  samples_ = samples_per_step(first.facts.train_images, first.train.batch);
   micro_batches_ = first.micro_batches();
   forward_micro_batches_ = first.train.forward_micro_batches;
 
@@ -71,24 +69,24 @@ PackModel::PackModel(std::span<const Job* const> pack, const MachineOptions& mac
   std::ranges::sort(ends);
   for (std::int64_t begin = 0; const std::int64_t end : ends) {
     if (end > begin)
-      image_seconds_ += static_cast<double>(end - begin) * step_flops(pack, begin) / rate;
+      image_seconds_ += static_cast<double>(end - begin) * pack_flops(pack, begin) / rate;
     begin = end;
   }
 }
 
-double PackModel::images(int ranks, std::int64_t limit) const {
+double PackCost::images(int ranks, std::int64_t limit) const {
   std::int64_t share = (micro_batches_ + ranks - 1) / ranks;
   if (limit > 0) share = std::min(share, limit);
   return static_cast<double>(std::min(share * micro_batch_, samples_));
 }
 
-double PackModel::seconds(int ranks) const {
+double PackCost::seconds(int ranks) const {
   const auto n = static_cast<double>(ranks);
   return image_seconds_ * images(ranks, 0) + eval_seconds_ / n +
          exposed_reduction * reduce_seconds_ * 2 * (n - 1) / n + fixed_seconds_;
 }
 
-double PackModel::memory(int ranks) const {
+double PackCost::memory(int ranks) const {
   return parameter_bytes_ + image_bytes_ * images(ranks, forward_micro_batches_);
 }
 
@@ -104,7 +102,7 @@ std::vector<int> useful_ranks(std::int64_t micro_batches) {
 
 double pack_memory(std::span<const Job* const> pack, int ranks) {
   require(ranks >= 1, "a pack runs on at least one rank");
-  return PackModel(pack, MachineOptions{}).memory(ranks);
+  return PackCost(pack, MachineOptions{}).memory(ranks);
 }
 
 }  // namespace m2mkd

@@ -105,10 +105,12 @@ void check_meaning(const DataOptions& options, const ImageFileInfo& train,
 
 }  // namespace
 
-DataShape data_shape(const DataOptions& options, std::vector<std::string>& problems) {
-  const auto train = header(options, false, problems);
-  const auto test = header(options, true, problems);
-  DataShape shape;
+namespace {
+
+DataFacts shape_of(const std::optional<ImageFileInfo>& train,
+                   const std::optional<ImageFileInfo>& test, const DataOptions& options,
+                   std::vector<std::string>& problems) {
+  DataFacts shape;
   shape.channels = options.channels;
   shape.image_size = options.image_size;
   shape.classes = options.classes;
@@ -142,8 +144,21 @@ DataShape data_shape(const DataOptions& options, std::vector<std::string>& probl
     shape.std = pixel_std(*known, options);
   }
 
-  const std::int64_t count = train ? train->count : options.count;
   shape.test_images = test ? test->count : options.test_count;
+  return shape;
+}
+
+}  // namespace
+
+DataFacts test_facts(const DataOptions& options, std::vector<std::string>& problems) {
+  return shape_of({}, header(options, true, problems), options, problems);
+}
+
+DataFacts data_facts(const DataOptions& options, std::vector<std::string>& problems) {
+  const auto train = header(options, false, problems);
+  const auto test = header(options, true, problems);
+  DataFacts shape = shape_of(train, test, options, problems);
+  const std::int64_t count = train ? train->count : options.count;
   shape.validation_images = options.validation_images;
   const std::int64_t rest = count - options.validation_images;
   shape.train_images = options.train_images == 0 ? rest : options.train_images;

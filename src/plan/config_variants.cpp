@@ -13,7 +13,7 @@ namespace m2mkd {
 namespace {
 
 // "m2mkd_erdos_renyi_seed2"; without a prior: "", without a seed: -1; "seed2" of no method.
-std::string variant_name(const Context& base, const std::string& prior, std::int64_t seed) {
+std::string variant_name(const Scope& base, const std::string& prior, std::int64_t seed) {
   std::string name = base;
   const auto append = [&](const std::string& word) { name += (name.empty() ? "" : "_") + word; };
   if (!prior.empty()) append(prior);
@@ -29,13 +29,13 @@ const std::vector<const char*>& repeated_phases(SeedsOf seeds_of) {
 
 }  // namespace
 
-Variant Config::add_variant(const Context& base, const std::string& prior, std::int64_t seed) {
+Variant Config::add_variant(const Scope& base, const std::string& prior, std::int64_t seed) {
   Variant variant{variant_name(base, prior, seed), base, prior, seed};
   if (variant.name == base || !made_.emplace(variant.name, variant).second) return variant;
   const auto set = [&](const std::string& key, const std::string& value, const char* reason) {
     resolved_.set("method." + variant.name + "." + key, value, {reason, 0});
   };
-  const Context from = seed < 0 ? base : variant_name(base, prior, -1);
+  const Scope from = seed < 0 ? base : variant_name(base, prior, -1);
   if (!from.empty()) set("base", from, prior.empty() ? "run.seeds" : "run.priors");
   if (!prior.empty() && seed < 0) set("student.prior", prior, "run.priors");
   if (seed >= 0)
@@ -60,10 +60,10 @@ void Config::add_variants(const std::vector<std::string>& methods) {
     }
 }
 
-void Config::add_repeated_contexts(const std::vector<Context>& contexts) {
+void Config::add_repeated_contexts(const std::vector<Scope>& scopes) {
   if (run.seeds_of != SeedsOf::all) return;
   for (const auto seed : run.seeds)
-    for (const auto& context : contexts) add_variant(context, "", seed);
+    for (const auto& scope : scopes) add_variant(scope, "", seed);
 }
 
 void Config::check_variants(const std::vector<std::string>& known,
@@ -89,24 +89,24 @@ void Config::check_variants(const std::vector<std::string>& known,
   }
 }
 
-std::vector<Context> Config::plainer(const Context& context, bool of_no_method) const {
-  std::vector<Context> contexts;
-  if (of_no_method) contexts.emplace_back();
-  const auto it = made_.find(context);
-  if (it == made_.end()) return contexts;
+std::vector<Scope> Config::plainer(const Scope& scope, bool of_no_method) const {
+  std::vector<Scope> scopes;
+  if (of_no_method) scopes.emplace_back();
+  const auto it = made_.find(scope);
+  if (it == made_.end()) return scopes;
   const auto& [name, base, prior, seed] = it->second;
-  const auto add = [&](const Context& plain) {
-    if (plain != context && (plain == base || made_.contains(plain))) contexts.push_back(plain);
+  const auto add = [&](const Scope& plain) {
+    if (plain != scope && (plain == base || made_.contains(plain))) scopes.push_back(plain);
   };
   if (of_no_method) add(variant_name("", "", seed));
   if (!base.empty()) add(base);
   add(variant_name(base, prior, -1));
   add(variant_name(base, "", seed));
-  return contexts;
+  return scopes;
 }
 
-Context Config::alike(const Context& other, const Context& context) const {
-  const auto it = made_.find(context);
+Scope Config::alike(const Scope& other, const Scope& scope) const {
+  const auto it = made_.find(scope);
   if (it == made_.end()) return other;
   const auto& variant = it->second;
   for (const auto& name :
