@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <m2mkd/check/gates.hpp>
+#include <m2mkd/nn/initialise.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/run/networks.hpp>
 #include <m2mkd/run/prior_files.hpp>
 #include <m2mkd/train/parameter_type.hpp>

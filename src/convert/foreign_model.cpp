@@ -5,6 +5,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/convert/foreign_model.hpp>
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/plan/config.hpp>
 
 namespace m2mkd {

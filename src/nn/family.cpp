@@ -9,6 +9,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/load.hpp>
 
 namespace m2mkd {
 namespace {

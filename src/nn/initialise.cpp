@@ -10,6 +10,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/random.hpp>
 #include <m2mkd/nn/chain.hpp>
+#include <m2mkd/nn/initialise.hpp>
 
 namespace m2mkd {
 namespace {

@@ -7,6 +7,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/nn/chain.hpp>
+#include <m2mkd/nn/load.hpp>
 
 namespace m2mkd {
 namespace {

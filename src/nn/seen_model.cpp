@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/seen_model.hpp>
 
 #include "shapes.hpp"

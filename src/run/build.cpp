@@ -7,6 +7,8 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/data/provenance.hpp>
+#include <m2mkd/nn/initialise.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/weights.hpp>
 #include <m2mkd/run/build.hpp>
 #include <m2mkd/run/prior_files.hpp>

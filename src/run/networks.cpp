@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <m2mkd/nn/initialise.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/run/networks.hpp>
 #include <m2mkd/train/parameter_type.hpp>
 

@@ -96,8 +96,8 @@ bool retest_finished(const JobList& list, const Config& config, const RunFolder&
     Task task = builder.task(job, {{"config", config.text()}});
     const std::set<std::string> due{std::istream_iterator<std::string>(words), {}};
     std::erase_if(task.evaluations, [&](const auto& e) { return !due.contains(e.name); });
-    const Chain published = builder.finished(job, folder.module(name));
-    if (!retest(task, published, context)) return false;
+    const Chain finished = builder.finished(job, folder.module(name));
+    if (!retest(task, finished, context)) return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/load.hpp>
 
 namespace m2mkd {
 

@@ -15,15 +15,15 @@ std::string final_name(const std::string& name) {
 }
 
 void remove_leftovers(const std::filesystem::path& folder,
-                      const std::function<bool(const std::string& published)>& ours) {
+                      const std::function<bool(const std::string& target)>& ours) {
   namespace fs = std::filesystem;
   std::vector<fs::path> found;
   std::error_code problem;
   for (fs::directory_iterator at(folder, problem), end; !problem && at != end;
        at.increment(problem)) {
-    const auto published = final_name(at->path().filename().string());
+    const auto target = final_name(at->path().filename().string());
     std::error_code gone;
-    if (!published.empty() && ours(published) && fs::is_regular_file(at->symlink_status(gone)))
+    if (!target.empty() && ours(target) && fs::is_regular_file(at->symlink_status(gone)))
       found.push_back(at->path());
   }
   for (const auto& path : found) {

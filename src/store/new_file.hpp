@@ -6,7 +6,7 @@
 
 namespace m2mkd::h5 {
 
-/// Created beside its target and published by finish(). Use it under a Lock, its destructor
+/// Created beside its target and put in its place by finish(). Use it under a Lock, its destructor
 /// included.
 class NewFile {
  public:

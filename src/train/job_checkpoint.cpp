@@ -9,6 +9,7 @@
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/config/value.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/train/identity.hpp>
 
 #include "job_run.hpp"

@@ -60,7 +60,7 @@ class JobRun {
   void record_start(std::span<const Accuracy> accuracies, double seconds);
 
   // Files; all ranks call, the group's root writes.
-  /// Publishes the state of this step, once. Network and optimizer are finite (not_finite()).
+  /// Writes the state of this step, once. Network and optimizer are finite (not_finite()).
   void checkpoint();
   bool checkpoint_due() const {
     return root() && since_checkpoint_.seconds() > task_.options.checkpoint_seconds;

@@ -28,7 +28,7 @@ void forget(const Task& task, Results& results) {
   });
 }
 
-// Metrics first, as when a job is published: with the module file all is said.
+// Metrics first, as when a job is finished: with the module file all is said.
 void write(const Task& task, std::span<const Scoring> ended, std::span<const Accuracy> accuracies) {
   TensorFile module = read_tensor_file(task.module_file);
   auto& attributes = module.attributes;
@@ -66,9 +66,9 @@ void write(const Task& task, std::span<const Scoring> ended, std::span<const Acc
 
 }  // namespace
 
-bool retest(const Task& task, const Chain& published, const TrainContext& context) {
+bool retest(const Task& task, const Chain& finished, const TrainContext& context) {
   context.beat("testing " + task.name + " again");
-  const auto ended = end_scorings(task, published);
+  const auto ended = end_scorings(task, finished);
   auto all = ended;
   for (auto& scoring : start_scorings(task)) all.push_back(std::move(scoring));
   EvaluationImages images;

@@ -1,12 +1,12 @@
 #pragma once
-// What of a task's chain trains, is saved and is published.
+// What of a task's chain trains, is saved and is written.
 
 #include <m2mkd/train/trainer.hpp>
 
 namespace m2mkd {
 
 /// The trained stages of a task as a chain whose other stages are null: what is saved and
-/// published.
+/// written.
 Chain trained_part(const Task& task);
 /// Of those, the stages of which a parameter trains: the others are as they were made or loaded.
 Chain active_part(const Task& task);

@@ -10,6 +10,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <m2mkd/nn/initialise.hpp>
+
 #include "nn/nac_fill.hpp"
 #include "nn/plain_nac.hpp"
 

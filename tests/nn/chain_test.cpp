@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/load.hpp>
 
 #include "nn/small_models.hpp"
 

@@ -4,6 +4,7 @@
 
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/moe.hpp>
 
 namespace m2mkd {

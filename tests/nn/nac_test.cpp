@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <m2mkd/nn/initialise.hpp>
+
 #include "nn/nac_fill.hpp"
 #include "nn/plain_nac.hpp"
 

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/nn/layers.hpp>
 
 #include "../../src/nn/vit/stages.hpp"

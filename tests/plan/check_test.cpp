@@ -1,5 +1,7 @@
 // Faults planted in files and networks, and the gate that finds each.
 
+#include <m2mkd/nn/initialise.hpp>
+
 #include "plan/check_run.hpp"
 
 namespace m2mkd {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/nac.hpp>
 #include <m2mkd/train/schedule.hpp>
 

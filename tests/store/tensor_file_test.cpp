@@ -1,8 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <m2mkd/base/error.hpp>
 #include <m2mkd/store/attribute_text.hpp>
 #include <m2mkd/store/digest.hpp>
+#include <m2mkd/store/table_file.hpp>
 #include <m2mkd/store/tensor_file.hpp>
+#include <m2mkd/store/text_file.hpp>
 
 #include "scratch.hpp"
 
@@ -78,6 +81,41 @@ TEST_F(TensorFileTest, AttributesComeBackWithTheirTypesBesideProvenance) {
   EXPECT_EQ(integer_attribute(attributes, "format_version"), 1);
   for (const auto* name : {"program_version", "git", "created", "digest"})
     EXPECT_NE(text_attribute(attributes, name), "");
+}
+
+// Tables lie beside the tensors, are none of them, and are covered by the checksum at the end.
+TEST_F(TensorFileTest, TablesComeBackAndChangeNoTensor) {
+  TensorFile file = example();
+  const auto digest = write_tensor_file(at("plain.h5"), file);
+  file.tables = {{"results",
+                  {{"note", std::string("x")}},
+                  {{"metric", std::vector<std::string>{"acc1", "loss"}},
+                   {"value", std::vector<double>{81.25, 0.5}},
+                   {"count", std::vector<std::int64_t>{40, 40}}}},
+                 {"empty", {}, {{"row", std::vector<std::int64_t>{}}}}};
+  EXPECT_EQ(write_tensor_file(at("a.h5"), file), digest);
+  const auto back = read_tensor_file(at("a.h5"));
+  EXPECT_EQ(back.tensors.size(), file.tensors.size());
+  EXPECT_EQ(list_tensors(at("a.h5")).size(), file.tensors.size());
+  const TableFile tables = read_table_file(at("a.h5"));
+  EXPECT_EQ(number_attribute(tables.attributes, "acc1"), 81.25);
+  for (const auto* found : {&back.tables, &tables.groups}) {
+    ASSERT_EQ(found->size(), 2U);
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ((*found)[i].path, file.tables[i].path);
+      EXPECT_EQ((*found)[i].columns, file.tables[i].columns);
+      EXPECT_EQ((*found)[i].attributes, file.tables[i].attributes);
+    }
+  }
+  EXPECT_TRUE(read_table_file(at("plain.h5")).groups.empty());
+  EXPECT_TRUE(verify_tensor_file(at("a.h5")).empty());
+  auto bytes = read_text_file(at("a.h5"));
+  const double value = 81.25;
+  std::string wanted(reinterpret_cast<const char*>(&value), sizeof value);
+  bytes[bytes.rfind(wanted)] ^= 1;  // the column, not the attribute
+  write_text_file(at("b.h5"), bytes);
+  EXPECT_FALSE(verify_tensor_file(at("b.h5")).empty());
+  EXPECT_THROW(read_table_file(at("b.h5")), Error);
 }
 
 TEST_F(TensorFileTest, DigestIsOfTheTensorsAlone) {

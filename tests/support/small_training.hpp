@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/nn/moe.hpp>
 #include <m2mkd/store/table_file.hpp>
 #include <m2mkd/train/trainer.hpp>

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/store/text_file.hpp>
 #include <m2mkd/train/retest.hpp>
 

@@ -5,6 +5,7 @@
 
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/nn/moe.hpp>
 #include <m2mkd/train/step_timer.hpp>
 

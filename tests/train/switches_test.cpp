@@ -1,6 +1,7 @@
 // Switches of a training, each in both positions. (Those of the loss: objective_test.cpp; of the
 // schedule: schedule_test.cpp.)
 
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/train/objective.hpp>
 #include <m2mkd/train/overfit.hpp>
 #include <m2mkd/train/schedule.hpp>

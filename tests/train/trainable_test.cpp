@@ -1,6 +1,7 @@
 // What trains is a predicate over parameter names: the rest does not change by a bit and costs no
 // gradient and no moments.
 
+#include <m2mkd/nn/initialise.hpp>
 #include <m2mkd/store/checkpoint.hpp>
 #include <m2mkd/train/trainable.hpp>
 

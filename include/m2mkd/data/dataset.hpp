@@ -6,11 +6,10 @@
 #include <vector>
 
 #include <m2mkd/data/options.hpp>
+#include <m2mkd/data/split.hpp>
 #include <m2mkd/store/image_file.hpp>
 
 namespace m2mkd {
-
-enum class Split { train, validation, test };
 
 /// Size facts that a plan needs; from the files where they exist, else from the options.
 struct DataFacts {
@@ -60,12 +59,5 @@ class Dataset {
 /// Images are verified as they are read. A file of an earlier version has no digests for that: it
 /// is read whole now, and said. Throws Error where it is damaged.
 void require_verified(const DataOptions& options);
-
-/// The fixed rule: for every class its images in an order drawn from (Purpose::subset, class);
-/// validation takes the first ones of each class in proportion, the training subset the next ones.
-/// Independent of every seed. Sorted by index.
-std::vector<std::int64_t> split_indices(std::span<const std::int32_t> labels,
-                                        std::int64_t validation_images, std::int64_t train_images,
-                                        Split split);
 
 }  // namespace m2mkd

@@ -36,28 +36,7 @@ std::vector<Parameter> buffers(const Chain& chain);
 NamedTensors state(const Chain& chain);
 std::int64_t parameter_count(const Chain& chain);
 
-/// Fills every parameter of every stage by its own rule, keyed by (seed, role, name): a stage
-/// starts alike alone, in a pack or whole.
-void initialise(const Chain& chain, std::uint64_t seed);
-
 /// Sets requires_grad on every parameter of one stage.
 void set_trainable(const Stage& stage, bool trainable);
-
-/// What a strict load did, printed and stored.
-struct LoadReport {
-  std::vector<std::string> copied, renamed, discarded, fresh;
-};
-
-/// Where a tensor of a file goes ("stages/0/norm.weight" → the same, another name, or nothing =
-/// discarded).
-using AssemblyMap = std::function<std::optional<std::string>(const std::string& name)>;
-
-/// Copies `tensors` into `chain` by `map` (default: same names). Strict: every tensor of the file
-/// is used or discarded by the map; every tensor of the chain is filled or accepted by
-/// `may_stay_fresh` (default: none). Anything else, and a shape that differs, is an Error that
-/// names up to five tensors and `source`.
-LoadReport load(const Chain& chain, const NamedTensors& tensors, const std::string& source,
-                const AssemblyMap& map = {},
-                const std::function<bool(const std::string& name)>& may_stay_fresh = {});
 
 }  // namespace m2mkd

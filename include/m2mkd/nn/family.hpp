@@ -4,6 +4,7 @@
 //
 // Nothing outside a family's folder asks which family a network has.
 
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/models.hpp>
 #include <m2mkd/nn/seen_model.hpp>
 

@@ -8,6 +8,7 @@
 
 #include <m2mkd/config/keys.hpp>
 #include <m2mkd/nn/chain.hpp>
+#include <m2mkd/nn/load.hpp>
 
 namespace m2mkd {
 

@@ -47,7 +47,7 @@ class Builder {
   /// Chain, teachers, options and file names; `provenance` is completed by identity, parents and
   /// the load reports.
   Task task(const Job& job, Attributes provenance);
-  /// The job's network with the weights of its published file, or of any file of weights: what an
+  /// The job's network with the weights of its module file, or of any file of weights: what an
   /// evaluation needs.
   Chain finished(const Job& job, const std::filesystem::path& file);
   /// A network that the job learns from, or one stage of it (-1: whole); loaded once.

@@ -12,7 +12,7 @@ class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  /// Publishes the state of `step`, then removes all but the two newest up to it. Later steps stay:
+  /// Writes the state of `step`, then removes all but the two newest up to it. Later steps stay:
   /// nobody has shown that they are of no use.
   void save(std::int64_t step, const TensorFile& state) const;
   /// Steps for which a file exists, newest first. Leftover temporary files are ignored.

@@ -11,9 +11,9 @@ namespace m2mkd {
 /// name. Every writer of this program makes its files so.
 std::string final_name(const std::string& name);
 
-/// Removes such files from `folder`, not from folders in it, where `ours` accepts the published
+/// Removes such files from `folder`, not from folders in it, where `ours` accepts the target
 /// name. What cannot be removed is a warning; an absent folder has none.
 void remove_leftovers(const std::filesystem::path& folder,
-                      const std::function<bool(const std::string& published)>& ours);
+                      const std::function<bool(const std::string& target)>& ours);
 
 }  // namespace m2mkd

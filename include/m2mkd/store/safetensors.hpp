@@ -17,8 +17,8 @@ struct SafetensorsFile {
   NamedTensors tensors;  ///< CPU, contiguous; after reading in the order of their data
 };
 
-/// Publishes atomically, as write_tensor_file does. Element types F64, F32, F16, BF16, I64, I32,
-/// U8, BOOL; tensors on any device, copied to the CPU one at a time.
+/// Written whole or not at all, as write_tensor_file does. Element types F64, F32, F16, BF16, I64,
+/// I32, U8, BOOL; tensors on any device, copied to the CPU one at a time.
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& contents);
 
 /// Throws Error with the reason: missing, truncated, not of this format, an element type not listed

@@ -18,7 +18,7 @@ struct TableFile {
   const TableGroup* find(const std::string& path) const;
 };
 
-/// Publishes atomically, as write_tensor_file does.
+/// Written whole or not at all, as write_tensor_file does.
 void write_table_file(const std::filesystem::path& path, const TableFile& contents);
 /// Also of a tensor file: its attributes and tables.
 TableFile read_table_file(const std::filesystem::path& path);

@@ -9,8 +9,8 @@
 // bytes before the write); root attribute `digest` is the XXH3 of the sorted list of lines "name
 // dtype [a,b] xxh3\n", so it identifies the contents whatever the attributes. 24 bytes after HDF5's
 // end hold a checksum of the rest (attributes, structure, tables), checked by every reader
-// (src/store/seal.hpp). Published atomically: written as `<name>.tmp.<pid>` beside the target,
-// closed, fsynced, renamed, folder fsynced.
+// (src/store/seal.hpp). Written whole or not at all: written as `<name>.tmp.<pid>` beside the
+// target, closed, fsynced, renamed, folder fsynced.
 
 #include <cstdint>
 #include <filesystem>

@@ -6,7 +6,7 @@
 
 namespace m2mkd {
 
-/// Published atomically (config.ini, plan.json, status).
+/// Written whole or not at all (config.ini, plan.json, status).
 void write_text_file(const std::filesystem::path& path, const std::string& text);
 /// Throws Error with the reason.
 std::string read_text_file(const std::filesystem::path& path);

@@ -91,7 +91,7 @@ class TorchFile {
 /// A zip archive that `torch.load(weights_only=True)` reads as an OrderedDict of these tensors, or
 /// as one whose entry `inside` is that. `note` becomes an entry of the archive, m2mkd.json, that
 /// torch leaves alone.
-/// Published atomically, as write_tensor_file does; each tensor gets a storage of its own.
+/// Written whole or not at all, as write_tensor_file does; each tensor gets a storage of its own.
 void write_torch_file(const std::filesystem::path& path, const NamedTensors& tensors,
                       const std::string& inside = "", const std::string& note = "");
 

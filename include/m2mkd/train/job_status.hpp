@@ -21,7 +21,7 @@ struct JobStatus {
   std::string time;  ///< UTC, when it was written
 };
 
-/// Publishes atomically, with today's time.
+/// Written whole or not at all, with today's time.
 void write_job_status(const std::filesystem::path& path, JobStatus status);
 /// Throws Error where it cannot be read.
 JobStatus read_job_status(const std::filesystem::path& path);

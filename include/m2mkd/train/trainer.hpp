@@ -24,7 +24,7 @@ struct Task {
   std::string phase;  ///< "distill"
   Chain chain;
   std::vector<int>
-      trained;  ///< stages that train; only these (and trained shared tensors) are published
+      trained;  ///< stages that train; only these (and trained shared tensors) are written
   std::vector<Chain> teachers;  ///< frozen, whole chains over the same images
   TrainOptions options;
   DataOptions data;
@@ -59,7 +59,7 @@ class Trainer {
   /// evaluation, checkpoint and log times included, is each task's own.
   Trainer(std::vector<Task> pack, TrainContext context);
   ~Trainer();
-  /// Restores every job's newest step, trains, evaluates, publishes the module files. Jobs at
+  /// Restores every job's newest step, trains, evaluates, writes the module files. Jobs at
   /// different steps: those at the least one train, the others wait, saved. On a stop request saves
   /// checkpoints and returns Outcome::stopped. Throws CollectiveError, after saving what is good,
   /// where a loss, a gradient, a network or an optimizer is not finite and must not be.

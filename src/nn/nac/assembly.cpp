@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/tensor_names.hpp>
 
 namespace m2mkd {

@@ -1,6 +1,7 @@
 #pragma once
 // From distilled NAC stages to the full model (reference/nac §3.5).
 
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/models.hpp>
 
 namespace m2mkd {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/nn/load.hpp>
 #include <m2mkd/nn/nac.hpp>
 
 #include "assembly.hpp"
