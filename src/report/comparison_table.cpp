@@ -198,9 +198,9 @@ std::string comparison_table(const TableFile& summary) {
     for (const auto& evaluation : evaluations) text += method_line(row, evaluation, width);
   text += "\n";
   const auto& a = summary.attributes;
-  for (const auto& evaluation : evaluations)
-    text += common_row("meta", "pretrain", evaluation, summary) +
-            common_row("teacher", "finetune", evaluation, summary);
+  for (const auto& [name, phase] :
+       {std::pair{"meta", "pretrain"}, std::pair{"teacher", "finetune"}})
+    for (const auto& evaluation : evaluations) text += common_row(name, phase, evaluation, summary);
   text += given_rows(summary);
   const auto rows = hybrids(summary);
   std::size_t hybrid_width = 24;
