@@ -191,11 +191,11 @@ void Config::validate(std::vector<std::string>& problems) {
       problems.push_back("run.methods: unknown method '" + method +
                          "'; known: " + print_value(known));
   add_variants(compared);
-  add_repeated_contexts({""});
+  add_repeated_scopes({""});
   auto scopes = known;
   for (const auto& [name, variant] : made_) scopes.push_back(name);
   const auto teachers = teacher_names(settings_, scopes);
-  add_repeated_contexts(teachers);
+  add_repeated_scopes(teachers);
   check_variants(known, problems);
   scopes = known;
   scopes.insert(scopes.end(), teachers.begin(), teachers.end());

@@ -60,7 +60,7 @@ void Config::add_variants(const std::vector<std::string>& methods) {
     }
 }
 
-void Config::add_repeated_contexts(const std::vector<Scope>& scopes) {
+void Config::add_repeated_scopes(const std::vector<Scope>& scopes) {
   if (run.seeds_of != SeedsOf::all) return;
   for (const auto seed : run.seeds)
     for (const auto& scope : scopes) add_variant(scope, "", seed);

@@ -17,10 +17,10 @@ bool before(const Job* a, const Job* b) {
 
 CandidatePack make_candidate(std::vector<const Job*> jobs, int ranks, const MachineOptions& machine,
                              std::vector<const Job*>& too_large) {
-  const PackCost model(jobs, machine);
-  CandidatePack pack{std::move(jobs), model, 0, {}};
-  const auto useful = useful_ranks(model.micro_batches());
-  const auto fits = [&](int r) { return model.memory(r) <= machine.memory_gb * 1e9; };
+  const PackCost cost(jobs, machine);
+  CandidatePack pack{std::move(jobs), cost, 0, {}};
+  const auto useful = useful_ranks(cost.micro_batches());
+  const auto fits = [&](int r) { return cost.memory(r) <= machine.memory_gb * 1e9; };
   const auto fit = std::ranges::find_if(useful, fits);
   const bool somewhere = fit != useful.end() && *fit <= ranks;
   if (somewhere) {
@@ -32,7 +32,7 @@ CandidatePack make_candidate(std::vector<const Job*> jobs, int ranks, const Mach
   if (pack.least_ranks == 0) return pack;
   for (const int r : useful)
     if (r >= pack.least_ranks)
-      if (const double s = model.seconds(r);
+      if (const double s = cost.seconds(r);
           pack.rank_times.empty() || s < pack.rank_times.back().seconds)
         pack.rank_times.push_back({r, s});
   return pack;

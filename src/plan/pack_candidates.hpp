@@ -14,15 +14,15 @@ struct RankTime {
   double seconds = 0;
 };
 
-/// Jobs [begin, end) of a family as one pack.
+/// Jobs [begin, end) of those that can share, as one pack.
 struct CandidatePack {
   std::vector<const Job*> jobs;
-  PackCost model;
+  PackCost cost;
   int least_ranks = 0;  ///< fewest ranks on which it fits into memory; 0: none
   std::vector<RankTime>
       rank_times;  ///< ranks rising, seconds falling; empty: does not fit into memory
 
-  int most_ranks() const { return static_cast<int>(model.micro_batches()); }
+  int most_ranks() const { return static_cast<int>(cost.micro_batches()); }
   /// Fewest ranks that take at most `seconds`; 0 where no number does.
   int ranks_for(double seconds) const;
 };

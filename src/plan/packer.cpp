@@ -37,7 +37,7 @@ std::vector<Arrangement::RankGroup> queue_up(std::vector<Queued> queued, int sha
 
 double seconds_on(const Arrangement::RankGroup& group, int ranks) {
   double sum = 0;
-  for (const CandidatePack* pack : group.packs) sum += pack->model.seconds(ranks);
+  for (const CandidatePack* pack : group.packs) sum += pack->cost.seconds(ranks);
   return sum;
 }
 
@@ -63,7 +63,7 @@ Packer::Packer(const std::vector<const Job*>& jobs, int ranks, const MachineOpti
   double work =
       0;  // one rank does all of it, every family as one pack: what must be done at the least
   for (const auto& family : families_) {
-    work += family.packs()[family.pack(0, family.size())].model.seconds(1);
+    work += family.packs()[family.pack(0, family.size())].cost.seconds(1);
     for (std::size_t i = 0; i < family.size(); ++i)
       least_seconds_ =
           std::max(least_seconds_, family.packs()[family.pack(i, i + 1)].rank_times.back().seconds);
@@ -102,7 +102,7 @@ Packer::SharedSeconds Packer::shared_seconds(int shared, bool strict) const {
     for (const auto& pack : family.packs()) {
       const bool joins = pack.least_ranks > 0 && shared >= pack.least_ranks &&
                          (!strict || shared <= pack.most_ranks());
-      of_family.push_back(joins ? pack.model.seconds(shared) : infinite);
+      of_family.push_back(joins ? pack.cost.seconds(shared) : infinite);
     }
   }
   return seconds;
@@ -141,7 +141,7 @@ std::optional<Arrangement> Packer::arrange(double limit, int shared,
       if (cuts[end].own == 0)
         queued.push_back({&pack, seconds[f][r]});
       else
-        result.groups.push_back({cuts[end].own, {&pack}, pack.model.seconds(cuts[end].own)});
+        result.groups.push_back({cuts[end].own, {&pack}, pack.cost.seconds(cuts[end].own)});
     }
   }
   std::ranges::move(queue_up(std::move(queued), shared, limit), std::back_inserter(result.groups));

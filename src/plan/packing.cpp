@@ -12,7 +12,7 @@ namespace m2mkd {
 namespace {
 
 Pack make_pack(const CandidatePack& candidate, int ranks) {
-  Pack pack{{}, candidate.model.seconds(ranks), candidate.model.memory(ranks)};
+  Pack pack{{}, candidate.cost.seconds(ranks), candidate.cost.memory(ranks)};
   for (const Job* job : candidate.jobs) pack.jobs.push_back(job->name);
   return pack;
 }

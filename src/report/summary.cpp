@@ -33,8 +33,12 @@ using Finished = std::map<std::string, Module>;  // by job
 Results results_of_today(const Job& job, const TableFile& module) {
   Results results = read_results(module);
   std::set<std::string> known;
-  for (const auto& evaluation : job.evaluations)
-    if (test_difference(job, evaluation, module).empty()) known.insert(evaluation.name);
+  for (const auto& evaluation : job.evaluations) {
+    const Scored* then = results.find(evaluation.name);  // validation and epochs alone, too
+    if (then != nullptr && then->digest == evaluation.digest &&
+        test_difference(job, evaluation, module).empty())
+      known.insert(evaluation.name);
+  }
   const auto gone = [&](const auto& row) { return !known.contains(row.evaluation); };
   std::erase_if(results.rows, gone);
   std::erase_if(results.evaluations, gone);

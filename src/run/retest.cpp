@@ -49,21 +49,21 @@ bool has_start(const Job& job) {
 }  // namespace
 
 std::string test_difference(const Job& job, const Evaluation& evaluation, const TableFile& module) {
-  if (!evaluation.end && !evaluation.start) return {};
+  const bool starts = evaluation.start && has_start(job);
+  if (!evaluation.end && !starts) return {};  // scored during training, or not at all
   const Results results = read_results(module);
   const auto& name = evaluation.name;
-  const bool starts = evaluation.start && has_start(job);
   const Scored* then = results.find(name);
-  const Result* acc1 = results.find(name, evaluation.end ? "acc1" : "start_acc1");
-  if (then == nullptr || (acc1 == nullptr && (evaluation.end || starts))) return "not yet";
-  if (acc1 == nullptr) return {};
+  const Result* start = results.find(name, "start_acc1");
+  if (start == nullptr) start = results.find(name, "teacher_acc1");
+  const Result* acc1 = evaluation.end ? results.find(name, "acc1") : start;
+  if (then == nullptr || acc1 == nullptr) return "not yet";
   if (then->digest.empty() && !evaluation.digest.empty())
     return "by an earlier version, which did not record on what";
   const std::int64_t wanted =
       scored_images(evaluation.images, job.train.eval_batch, job.train.eval_drop_last);
   const bool published = results.find(name, "acc1_published") != nullptr;
-  const bool start_missing = starts && results.find(name, "start_acc1") == nullptr &&
-                             results.find(name, "teacher_acc1") == nullptr;
+  const bool start_missing = starts && start == nullptr;
   const bool same = then->digest == evaluation.digest && acc1->count == wanted && !start_missing &&
                     then->classes == evaluation.classes_text() &&
                     (!evaluation.end || published == job.train.published_meter);

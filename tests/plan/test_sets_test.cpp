@@ -93,6 +93,13 @@ TEST(OtherTestSet, IsSeenByTheRowsOfEachEvaluation) {
   EXPECT_THAT(test_difference(job, more, file), IsEmpty()) << "there is no start to score";
   job.start = PartsStart{{{"distill.0", {}}}, {}};
   EXPECT_THAT(test_difference(job, more, file), HasSubstr("its start"));
+  more.end = false;
+  EXPECT_EQ(test_difference(job, more, file), "not yet") << "of the start alone";
+  EXPECT_THAT(test_difference(tested_job(), more, file), IsEmpty()) << "which this one has not";
+  results.put(
+      Result{"final.e2e", "more", "teacher_acc1", 40, 1, 10});  // of a pair, which has no own
+  file.groups = results.tables();
+  EXPECT_THAT(test_difference(job, more, file), IsEmpty());
   more.start = more.end = false;
   more.digest = "other";
   EXPECT_THAT(test_difference(job, more, file), IsEmpty()) << "during training alone";

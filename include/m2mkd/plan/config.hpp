@@ -206,7 +206,7 @@ class Config {
   std::vector<std::string> methods() const;
   /// What is run and compared: run.methods, each with every prior and every seed.
   const std::vector<Variant>& variants() const { return variants_; }
-  /// Contexts that may have a job in common with `scope` and then name it, plainest first:
+  /// Scopes that may have a job in common with `scope` and then name it, plainest first:
   /// "" and seed2 (where asked for those of no method), and of a variant its base, the base with
   /// the prior alone, with the seed alone.
   std::vector<Scope> plainer(const Scope& scope, bool of_no_method) const;
@@ -229,7 +229,7 @@ class Config {
   void validate(std::vector<std::string>& problems);
   Variant add_variant(const Scope& base, const std::string& prior, std::int64_t seed);
   void add_variants(const std::vector<std::string>& methods);
-  void add_repeated_contexts(const std::vector<Scope>& scopes);
+  void add_repeated_scopes(const std::vector<Scope>& scopes);
   void check_variants(const std::vector<std::string>& known,
                       std::vector<std::string>& problems) const;
   std::string variants_comment() const;
