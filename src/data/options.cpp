@@ -7,18 +7,6 @@ namespace m2mkd {
 
 namespace {
 
-std::string finite_numbers(const std::vector<double>& values) {
-  for (double v : values)
-    if (!std::isfinite(v)) return "must be finite numbers, one per channel";
-  return {};
-}
-
-std::string positive_numbers(const std::vector<double>& values) {
-  for (double v : values)
-    if (!(v > 0) || !std::isfinite(v)) return "must be numbers above 0, one per channel";
-  return {};
-}
-
 std::string rand_augment_text(const std::string& text) {
   try {
     parse_rand_augment(text);
@@ -32,7 +20,7 @@ std::string rand_augment_text(const std::string& text) {
 
 Keys<DataOptions> DataOptions::keys() {
   using O = DataOptions;
-  const auto count = at_least<std::int64_t>(0);
+  const auto count = within<std::int64_t>(0, 1'000'000'000'000);
   const auto probability = within<double>(0.0, 1.0);
   // A Beta distribution of a huge parameter is a constant: surely a typing error.
   const auto beta = within<double>(0.0, 100.0);
@@ -48,8 +36,9 @@ Keys<DataOptions> DataOptions::keys() {
       "side of what the network sees; 0: from the file. Encoded images need it, pixels of another "
       "size are resized; `plan` needs it where the file is absent",
       count);
-  k.add("channels", &O::channels, "image channels; 0: from the file", count);
-  k.add("classes", &O::classes, "number of classes; 0: from the file", count);
+  k.add("channels", &O::channels, "image channels; 0: from the file", within<std::int64_t>(0, 64));
+  k.add("classes", &O::classes, "number of classes; 0: from the file",
+        within<std::int64_t>(0, 10'000'000));
   k.add("count", &O::count, "images of the training file; 0: from the file", count);
   k.add("test_count", &O::test_count, "images of the test file; 0: from the file", count);
   k.add("order", &O::order,
@@ -57,13 +46,13 @@ Keys<DataOptions> DataOptions::keys() {
         "repeated augmentation");
   k.add("flip", &O::flip, "probability of a horizontal flip", probability);
   k.add("crop_pad", &O::crop_pad, "random crop after zero-padding by this many pixels; 0: none",
-        count);
+        within<std::int64_t>(0, 4096));
   k.add("random_resized_crop", &O::random_resized_crop,
         "train on a random part of the image, resized to image_size; excludes crop_pad");
   k.add("crop_scale_min", &O::crop_scale_min,
         "smallest share of the image's area in a random resized crop", within<double>(1e-4, 1.0));
   k.add("rand_augment", &O::rand_augment, "RandAugment, such as rand-m9-mstd0.5-inc1; none: off",
-        std::function<std::string(const std::string&)>(rand_augment_text));
+        rand_augment_text);
   k.add("color_jitter", &O::color_jitter,
         "brightness, contrast and colour times 1 ± this; only where rand_augment is none",
         probability);
@@ -83,9 +72,9 @@ Keys<DataOptions> DataOptions::keys() {
         "images (published Python)");
   k.add("smoothing", &O::smoothing, "label smoothing: mass spread over all classes", probability);
   k.add("mean", &O::mean, "mean per channel in units of [0, 1]; empty: from the file",
-        std::function<std::string(const std::vector<double>&)>(finite_numbers));
+        each_within(-1e6, 1e6));
   k.add("std", &O::std, "standard deviation per channel; empty: from the file",
-        std::function<std::string(const std::vector<double>&)>(positive_numbers));
+        each_within(1e-6, 1e6));
   k.add("loader_depth", &O::loader_depth, "batches prepared ahead by the loader's thread",
         within<std::int64_t>(1, 1024));
   return k;
@@ -95,7 +84,8 @@ Keys<EvaluationOptions> EvaluationOptions::keys() {
   using O = EvaluationOptions;
   Keys<O> k;
   k.add("file", &O::file, "images to score networks on, a file made by m2mkd-pack");
-  k.add("count", &O::count, "its images; 0: from the file", at_least<std::int64_t>(0));
+  k.add("count", &O::count, "its images; 0: from the file",
+        within<std::int64_t>(0, 1'000'000'000'000));
   k.add("classes", &O::classes,
         "same: the network's classes in their order; by_name: found by name, answers among all; "
         "subset: found by name, answers count among them alone (ImageNet-A, -R)");
@@ -103,7 +93,8 @@ Keys<EvaluationOptions> EvaluationOptions::keys() {
         "networks of these jobs (final.m2mkd, or a phase: final); empty: of all jobs that train a "
         "whole network");
   k.add("start", &O::start, "score assembled students and pairs' teachers before the first step");
-  k.add("epochs", &O::epochs, "score every so many epochs; 0: not during training", at_least(0.0));
+  k.add("epochs", &O::epochs, "score every so many epochs; 0: not during training",
+        within(0.0, 1e6));
   k.add("end", &O::end, "score the trained network");
   return k;
 }

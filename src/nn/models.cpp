@@ -11,46 +11,48 @@
 namespace m2mkd {
 namespace {
 
-std::string depths_complaint(const std::vector<std::int64_t>& depths) {
-  if (depths.empty()) return "needs one number of blocks per stage";
-  if (*std::min_element(depths.begin(), depths.end()) < 1)
-    return "every stage needs at least one block";
+// Before anything is built: attention and one MLP per block are a lower bound of the parameters.
+std::string size_complaint(const ModelOptions& options) {
+  constexpr double most_blocks = 10000, most_parameters = 1e13;
+  double blocks = 0;
+  for (const auto depth : options.depths) blocks += static_cast<double>(depth);
+  const double width = static_cast<double>(options.width);
+  const double parameters = blocks * width * width * (4 + 2 * options.mlp_ratio);
+  if (blocks > most_blocks)
+    return fmt::format("depths: {:.0f} blocks in all, more than {:.0f}", blocks, most_blocks);
+  if (parameters > most_parameters)
+    return fmt::format(
+        "width = {} with {:.0f} blocks: more than {:.2g} parameters, {:.2g} GB in fp32, which no "
+        "machine holds",
+        options.width, blocks, parameters, parameters * 4e-9);
   return {};
-}
-
-std::string rate_complaint(const double& rate) {
-  return rate >= 0 && rate < 1 ? std::string() : "must be from 0 to below 1";
-}
-
-std::string positive_complaint(const double& value) {
-  return value > 0 ? std::string() : "must be positive";
 }
 
 }  // namespace
 
 Keys<ModelOptions> ModelOptions::common_keys() {
   using O = ModelOptions;
-  const auto positive = at_least<std::int64_t>(1);
   Keys<O> k;
   std::string known;
   for (const auto* family : families())
     known += (known.empty() ? "" : "; ") + family->name() + ": " + family->about();
   k.add("model", &O::model, known);
-  k.add("width", &O::width, "width of a token", positive);
-  k.add("heads", &O::heads, "attention heads", positive);
-  k.add("patch", &O::patch, "side of a patch in pixels; nac: stride of the stem", positive);
+  k.add("width", &O::width, "width of a token", within<std::int64_t>(1, 65536));
+  k.add("heads", &O::heads, "attention heads", within<std::int64_t>(1, 1024));
+  k.add("patch", &O::patch, "side of a patch in pixels; nac: stride of the stem",
+        within<std::int64_t>(1, 1024));
   k.add<std::vector<std::int64_t>>("depths", &O::depths,
                                    "blocks per stage; their number is the number of stages (nac: "
                                    "ones: read-in, propagators, read-out)",
-                                   depths_complaint);
+                                   each_within<std::int64_t>(1, 1000, 1));
   k.add<double>("mlp_ratio", &O::mlp_ratio, "hidden width of MLPs, experts and FFNs over the width",
-                positive_complaint);
+                within(0.01, 100.0));
   k.add("qkv_bias", &O::qkv_bias, "bias of the attention's input product");
-  k.add<double>("norm_eps", &O::norm_eps, "epsilon of the layer norms", positive_complaint);
+  k.add<double>("norm_eps", &O::norm_eps, "epsilon of the layer norms", within(1e-12, 0.1));
   k.add<double>("drop_path", &O::drop_path,
                 "stochastic depth of the last block, linear from 0 at the first (nac: of every "
                 "propagator)",
-                rate_complaint);
+                below(0.0, 1.0));
   k.add("stitch", &O::stitch,
         "stitches of a distilled stage: auto (where widths differ), always, never");
   k.add("keep_stitches", &O::keep_stitches,
@@ -90,9 +92,13 @@ std::vector<std::string> model_problems(const ModelOptions& options, const Image
                                         const std::string& section) {
   std::vector<std::string> problems;
   const auto complain = [&](const std::string& text) { problems.push_back(section + "." + text); };
-  if (const auto text = depths_complaint(options.depths); !text.empty()) {
+  if (const auto text = each_within<std::int64_t>(1, 1000, 1)(options.depths); !text.empty()) {
     complain("depths: " + text);
     return problems;  // nothing below makes sense without blocks
+  }
+  if (const auto text = size_complaint(options); !text.empty()) {
+    complain(text);
+    return problems;  // it is not built to look further
   }
   if (options.model->depends_on("heads", false) &&
       (options.width < 1 || options.heads < 1 || options.width % options.heads != 0))

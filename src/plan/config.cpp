@@ -93,6 +93,19 @@ std::vector<Scope> Config::chain(const Scope& scope) const {
   return scopes;
 }
 
+std::string Config::base_circle(const Scope& method) const {
+  std::string way = method;
+  Scope scope = method;
+  for (std::size_t steps = 0; steps <= resolved_.all().size(); ++steps) {
+    const Setting* base = resolved_.find("method." + scope + ".base");
+    if (base == nullptr) return {};
+    scope = base->value;
+    way += " -> " + scope;
+    if (scope == method) return "base = " + way + " is a circle: one of them needs no base";
+  }
+  return {};  // into a circle of others, which say so
+}
+
 Lookup Config::lookup(const std::string& section, const Scope& scope,
                       const std::vector<std::string>& inherits) const {
   std::vector<std::string> prefixes;
@@ -183,13 +196,15 @@ void Config::validate(std::vector<std::string>& problems) {
   const auto known = methods();
   resolved_ = settings_;
   run_keys().read(run, lookup("run", "", {}), problems);
+  if (run.methods.empty())
+    problems.push_back("run.methods is empty: name at least one of: " + print_value(known));
   std::vector<std::string> compared;
   for (const auto& method : run.methods)
     if (std::ranges::count(known, method) > 0)
       compared.push_back(method);
     else
-      problems.push_back("run.methods: unknown method '" + method +
-                         "'; known: " + print_value(known));
+      problems.push_back(fmt::format("run.methods: unknown method '{}'{} (known: {})", method,
+                                     did_you_mean(method, known), print_value(known)));
   add_variants(compared);
   add_repeated_scopes({""});
   auto scopes = known;
@@ -218,8 +233,11 @@ void Config::validate(std::vector<std::string>& problems) {
     }
     if (rest == "base") {
       if (std::ranges::count(known, setting.value) == 0)
-        problems.push_back(setting.origin.text() + ": base = " + setting.value +
-                           ": no such method; near: " + nearest(setting.value, known));
+        problems.push_back(fmt::format("{}: base = {}: no such method{} (known: {})",
+                                       setting.origin.text(), setting.value,
+                                       did_you_mean(setting.value, known), print_value(known)));
+      else if (const auto circle = base_circle(method); !circle.empty())
+        problems.push_back(setting.origin.text() + ": " + circle);
       continue;
     }
     if (rest == "leaf") {
@@ -236,6 +254,8 @@ void Config::validate(std::vector<std::string>& problems) {
                          "] is not a setting of a phase or model, such as distill.alpha");
   }
 
+  auto all_teachers = names_in("teacher", settings_);
+  all_teachers.emplace_back("teacher");
   // Every value is parsed in every scope in which somebody wrote one, so that all mistakes show
   // at once.
   scopes.emplace_back();
@@ -253,11 +273,15 @@ void Config::validate(std::vector<std::string>& problems) {
       parse(ModelOptions::keys(), model, false);
     parse(init_keys(), "init", false);
     parse(incubate_keys(), "incubate", false);
-    parse(distill_keys(), "distill", false);
+    for (const auto& name : parse(distill_keys(), "distill", false).teachers)
+      if (name != "teacher" && std::ranges::count(all_teachers, name) == 0)
+        problems.push_back(
+            fmt::format("distill.teachers: '{}' is neither teacher nor a section [teacher.NAME]{}",
+                        name, did_you_mean(name, all_teachers)));
     const auto check_method = [&](const char* key, const std::string& other) {
       if (!other.empty() && std::ranges::count(known, other) == 0 && !made_.contains(other))
-        problems.push_back(std::string(key) + " = " + other +
-                           ": no such method; near: " + nearest(other, known));
+        problems.push_back(fmt::format("{} = {}: no such method{} (known: {})", key, other,
+                                       did_you_mean(other, known), print_value(known)));
     };
     check_method("finetune.flops_of", parse(finetune_keys(), "finetune", false).flops_of);
     check_method("final.flops_of", parse(final_keys(), "final", false).flops_of);

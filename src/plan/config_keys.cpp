@@ -16,10 +16,16 @@ std::string repetition(const std::vector<T>& list) {
   return {};
 }
 
-std::string seeds_complaint(const std::vector<std::int64_t>& seeds) {
-  if (std::ranges::any_of(seeds, [](std::int64_t seed) { return seed < 0; }))
-    return "seeds must be at least 0";
-  return repetition(seeds);
+// A seed is a key of 64 bits; 10^15 of them are written exactly in every format.
+constexpr std::int64_t last_seed = 1'000'000'000'000'000;
+
+Check<std::vector<std::int64_t>> different_seeds() {
+  const auto range = each_within<std::int64_t>(0, last_seed);
+  return {[range](const std::vector<std::int64_t>& seeds) {
+            const auto complaint = range(seeds);
+            return complaint.empty() ? repetition(seeds) : complaint;
+          },
+          range.text() + ", none twice"};
 }
 
 }  // namespace
@@ -38,16 +44,16 @@ Keys<CompatOptions> compat_keys() {
   k.add("ranks", &O::ranks,
         "virtual ranks of data.order = published and data.mix_per = rank_batch, whatever the real "
         "number",
-        at_least<std::int64_t>(1));
+        within<std::int64_t>(1, 65536));
   return k;
 }
 
 Keys<RunOptions> run_keys() {
   using O = RunOptions;
+  const auto seed_range = within<std::int64_t>(0, last_seed);
   Keys<O> k;
   k.add("dir", &O::dir, "run directory; empty: results/<config name>");
-  k.add("seed", &O::seed, "seed of all phases unless [seed] says otherwise",
-        at_least<std::int64_t>(0));
+  k.add("seed", &O::seed, "seed of all phases unless [seed] says otherwise", seed_range);
   k.add<std::vector<std::string>>("methods", &O::methods, "methods to run and compare",
                                   repetition<std::string>);
   k.add<std::vector<Prior>>("priors", &O::priors,
@@ -58,30 +64,29 @@ Keys<RunOptions> run_keys() {
       "seeds", &O::seeds,
       "repeat every method with each of these seeds; empty: once, with "
       "run.seed",
-      seeds_complaint);
+      different_seeds());
   k.add("seeds_of", &O::seeds_of,
         "what run.seeds repeats: final (the end-to-end phase; everything before it is shared), or "
         "all");
   k.add("jobs", &O::jobs, "run only these jobs (distill.2, or a phase: distill); empty: all");
   k.add("threads", &O::threads, "threads per rank; 0: cores of the host divided by its ranks",
-        at_least<std::int64_t>(0));
+        within<std::int64_t>(0, 1024));
   k.add("redo", &O::redo, "train jobs anew whose settings changed");
   k.add("extend", &O::extend, "go on with finished jobs whose schedule became longer");
   k.add("note", &O::note, "a sentence that is printed under the comparison table");
   k.add("watchdog_seconds", &O::watchdog_seconds, "abort when nothing moves for so long; 0: never",
-        at_least(0.0));
+        within(0.0, 1e9));
   return k;
 }
 
 Keys<SeedOptions> seed_keys() {
   using O = SeedOptions;
+  const auto own_seed = within<std::int64_t>(-1, last_seed);
   Keys<O> k;
-  k.add("pretrain", &O::pretrain, "-1: run.seed", at_least<std::int64_t>(-1));
-  k.add("teacher", &O::teacher, "incubation and fine-tuning of the teacher",
-        at_least<std::int64_t>(-1));
-  k.add("distill", &O::distill, "distillation, and incubation of student stages",
-        at_least<std::int64_t>(-1));
-  k.add("final", &O::final, "end-to-end training of the student", at_least<std::int64_t>(-1));
+  k.add("pretrain", &O::pretrain, "-1: run.seed", own_seed);
+  k.add("teacher", &O::teacher, "incubation and fine-tuning of the teacher", own_seed);
+  k.add("distill", &O::distill, "distillation, and incubation of student stages", own_seed);
+  k.add("final", &O::final, "end-to-end training of the student", own_seed);
   return k;
 }
 
@@ -111,10 +116,10 @@ Keys<MachineOptions> machine_keys() {
   Keys<O> k;
   k.add("gflops", &O::gflops,
         "training rate per rank, GFLOP/s (m2mkd bench --print-machine measures it)",
-        at_least(1e-3));
-  k.add("reduce_gb_s", &O::reduce_gb_s, "all-reduce bandwidth, GB/s", at_least(1e-6));
-  k.add("memory_gb", &O::memory_gb, "memory per rank, GB", at_least(1e-3));
-  k.add("disk_gb_s", &O::disk_gb_s, "bandwidth of the run directory, GB/s", at_least(1e-6));
+        within(1e-3, 1e9));
+  k.add("reduce_gb_s", &O::reduce_gb_s, "all-reduce bandwidth, GB/s", within(1e-6, 1e6));
+  k.add("memory_gb", &O::memory_gb, "memory per rank, GB", within(1e-3, 1e6));
+  k.add("disk_gb_s", &O::disk_gb_s, "bandwidth of the run directory, GB/s", within(1e-6, 1e6));
   return k;
 }
 

@@ -182,6 +182,13 @@ void check_job(const Job& job, std::vector<std::string>& problems) {
   if (job.train.micro_batch > job.train.batch)
     problems.push_back(fmt::format("{}: micro_batch = {} is larger than batch = {}",
                                    enum_name(job.phase), job.train.micro_batch, job.train.batch));
+  const auto& schedule = job.train.schedule;
+  if (const double warmup = schedule.warmup_epochs + schedule.warmup_share * schedule.epochs;
+      warmup > schedule.epochs)
+    problems.push_back(fmt::format(
+        "{}: a warm-up of {:.4g} epochs (warmup_epochs, warmup_share) is longer than the {:.4g} "
+        "epochs of the training: the rate would never reach lr",
+        enum_name(job.phase), warmup, schedule.epochs));
   // Without images there is another problem already.
   if (job.facts.train_images > 0)
     if (auto problem = sampling_problem(job.data, job.facts.train_images, job.train.batch);

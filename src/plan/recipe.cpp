@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 #include <fmt/ranges.h>
@@ -68,8 +69,9 @@ class Recipe {
   std::map<std::pair<Row, Scope>, Job> jobs_;
   std::map<std::pair<Row, Scope>, std::string> identities_;
   std::map<std::string, std::pair<Row, Scope>> by_name_;
-  std::map<Row, std::vector<Scope>>
-      asked_;  ///< scopes that need the row, in order; the bare one first where it has one
+  std::map<Row, std::set<Scope>> asked_;  ///< scopes that need the row
+  std::map<std::pair<Row, std::string>, Scope>
+      first_alike_;  ///< by identity; the bare one is asked for first where a row has one
   std::map<Phase, DataFacts> facts_;
   std::map<std::pair<Phase, std::string>, Evaluation> evaluations_;
 };
@@ -199,13 +201,11 @@ Scope Recipe::canonical(const Row& row, const Scope& scope) {
   auto more = config_.plainer(scope, !of_methods);
   more.push_back(scope);
   for (const auto& candidate : more)
-    if (std::ranges::count(candidates, candidate) == 0) candidates.push_back(candidate);
-  for (const auto& candidate : std::vector<Scope>(candidates)) {
-    if (candidate == scope) break;
-    job(row, candidate);
-    if (identities_.at({row, candidate}) == identities_.at({row, scope})) return candidate;
-  }
-  return scope;
+    if (candidates.insert(candidate).second) {
+      job(row, candidate);
+      first_alike_.try_emplace({row, identities_.at({row, candidate})}, candidate);
+    }
+  return first_alike_.at({row, identities_.at({row, scope})});
 }
 
 std::string Recipe::name(const Row& row, const Scope& scope) {
@@ -279,6 +279,26 @@ void Recipe::match_flops(Job& job) {
       (whole ? all : method_flops(list, other, true) - all) / (cost.train.executed * cost.images);
 }
 
+// Every name must mean a job of this run.
+void check_job_names(const std::string& key, const std::vector<std::string>& names,
+                     const JobList& list, std::vector<std::string>& problems) {
+  std::vector<std::string> known;
+  for (const auto& job : list.jobs)
+    for (const auto& name : {std::string(enum_name(job.phase)), job.name})
+      if (std::ranges::count(known, name) == 0) known.push_back(name);
+  for (const auto& name : names) {
+    if (std::ranges::any_of(list.jobs, [&](const Job& job) { return is_meant(name, job); }))
+      continue;
+    std::string near = did_you_mean(name, known);
+    if (const auto leaves = list.leaves.find(name); leaves != list.leaves.end())
+      near = fmt::format("; method {} ends in {}", name, fmt::join(leaves->second, ", "));
+    problems.push_back(
+        fmt::format("{}: '{}' is neither a job nor a phase of this run{} (jobs: {}{})", key, name,
+                    near, fmt::join(known | std::views::take(12), " "),
+                    known.size() > 12 ? " …; m2mkd plan lists them" : ""));
+  }
+}
+
 }  // namespace
 
 Job network_job(const Config& config, Phase phase, Role role, int stage, const Scope& scope,
@@ -314,11 +334,9 @@ JobList make_jobs(const Config& config) {
   std::vector<std::string> problems;
   Recipe recipe(config, problems);
   for (const auto& variant : config.variants()) recipe.add_method(variant.name, list);
+  if (problems.empty()) check_job_names("run.jobs", config.run.jobs, list, problems);
   for (const auto& [name, options] : config.evaluations())
-    for (const auto& jobs : options.jobs)
-      if (std::ranges::none_of(list.jobs, [&](const Job& job) { return is_meant(jobs, job); }))
-        problems.push_back(fmt::format(
-            "evaluation.{}.jobs: '{}' is neither a job nor a phase of this run", name, jobs));
+    check_job_names("evaluation." + name + ".jobs", options.jobs, list, problems);
   if (!problems.empty()) {
     std::ranges::sort(problems);
     problems.erase(std::ranges::unique(problems).begin(), problems.end());
@@ -348,6 +366,12 @@ std::set<std::string> data_notes(const JobList& list) {
   std::set<std::string> notes;
   for (const auto& job : list.jobs)
     if (!job.facts.note.empty()) notes.insert(job.facts.note);
+  for (const auto& job : list.jobs)
+    if (job.facts.train_images > 0 && job.train.batch > job.facts.train_images)
+      notes.insert(
+          fmt::format("{}: batch = {}, but there are {} images to train on: a step takes "
+                      "all of them, and no more",
+                      enum_name(job.phase), job.train.batch, job.facts.train_images));
   return notes;
 }
 

@@ -128,10 +128,10 @@ struct Outer {
 
 Keys<Outer> outer_keys() {
   Keys<Inner> inner;
-  inner.add("lr", &Inner::lr, "learning rate", positive<double>());
+  inner.add("lr", &Inner::lr, "learning rate", within(1e-9, 1e3));
   Keys<Outer> keys;
   keys.include(&Outer::inner, inner);
-  keys.add("epochs", &Outer::epochs, "passes over the data", at_least<std::int64_t>(0));
+  keys.add("epochs", &Outer::epochs, "passes over the data", within<std::int64_t>(0, 1000));
   keys.add("colour", &Outer::colour, "a colour");
   return keys;
 }
@@ -158,8 +158,8 @@ TEST(Keys, ReportEveryBadValueWithItsPlaceAndKeepTheDefault) {
   std::vector<std::string> problems;
   outer_keys().read(
       outer, [&](std::string_view name) { return settings.find(name); }, problems);
-  EXPECT_THAT(problems, ElementsAre("a.ini:1: lr = 0: must be positive",
-                                    "a.ini:2: epochs = -1: must be at least 0",
+  EXPECT_THAT(problems, ElementsAre("a.ini:1: lr = 0: must be from 1e-09 to 1000",
+                                    "a.ini:2: epochs = -1: must be from 0 to 1000",
                                     "command line: colour = blue: not one of: red, green"));
   EXPECT_EQ(outer.inner.lr, 1e-3);
   EXPECT_EQ(outer.epochs, 3);
@@ -169,7 +169,12 @@ TEST(Checks, TestTheBoundsThemselves) {
   EXPECT_EQ(within<double>(0, 1)(1.0), "");
   EXPECT_EQ(within<double>(0, 1)(0.0), "");
   EXPECT_EQ(within<double>(0, 1)(1.5), "must be from 0 to 1");
-  EXPECT_EQ(at_least<std::int64_t>(2)(2), "");
+  EXPECT_EQ(within(0.0, 1.0).text(), "0 to 1");
+  EXPECT_EQ(below(0.0, 1.0)(0.0), "");
+  EXPECT_EQ(below(0.0, 1.0)(1.0), "must be from 0 to below 1");
+  EXPECT_EQ((each_within<std::int64_t>(1, 9, 1)({1, 9})), "");
+  EXPECT_EQ((each_within<std::int64_t>(1, 9, 1)({1, 10})), "10 is not from 1 to 9");
+  EXPECT_EQ((each_within<std::int64_t>(1, 9, 1)({})), "needs at least 1 number");
 }
 
 }  // namespace

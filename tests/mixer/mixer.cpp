@@ -147,7 +147,7 @@ class MixerFamily : public Family {
   Keys<ModelOptions> keys() const override {
     Keys<MixerOptions> k;
     k.add("token_hidden", &MixerOptions::token_hidden,
-          "mixer: hidden width of the MLPs over tokens", at_least<std::int64_t>(1));
+          "mixer: hidden width of the MLPs over tokens", within<std::int64_t>(1, 65536));
     return own_keys(k);
   }
   bool depends_on(const std::string& key, bool distill_form) const override {

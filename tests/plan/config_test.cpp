@@ -86,7 +86,7 @@ TEST(Config, ReportsAProblemOnceThoughManySectionsInheritIt) {
 
 TEST(Config, NamesTheMethodThatIsUnknown) {
   EXPECT_THAT(problems_of([] { config("[method.a]\nbase = m2mkdd\n"); }),
-              AllOf(HasSubstr("a.ini:2"), HasSubstr("m2mkdd"), HasSubstr("near: m2mkd")));
+              AllOf(HasSubstr("a.ini:2"), HasSubstr("m2mkdd"), HasSubstr("did you mean 'm2mkd'?")));
   EXPECT_THAT(problems_of([] { config("[final.m2mkdd]\nlr = 1\n"); }), HasSubstr("m2mkdd"));
   EXPECT_THAT(problems_of([] { config("[method.a]\nrun.seed = 3\n"); }),
               AllOf(HasSubstr("a.ini:2"), HasSubstr("run.seed")));

@@ -127,7 +127,7 @@ TEST(Sweep, RefusesWhatItCannotName) {
   };
   EXPECT_THAT(problems({{"run.seeds", "1 2 1"}}),
               AllOf(HasSubstr("command line"), HasSubstr("'1'")));
-  EXPECT_THAT(problems({{"run.seeds", "-1"}}), HasSubstr("at least 0"));
+  EXPECT_THAT(problems({{"run.seeds", "-1"}}), HasSubstr("-1 is not from 0 to"));
   EXPECT_THAT(problems({{"run.methods", "kd kd"}}), HasSubstr("'kd'"));
   EXPECT_THAT(problems(with(kNac, {{"run.priors", "erdos_renyi erdos_renyi"}})),
               HasSubstr("erdos_renyi"));

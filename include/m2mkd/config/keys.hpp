@@ -5,7 +5,7 @@
 //   struct Options { double lr = 1e-3; std::vector<std::int64_t> depths{3, 3}; };
 //   Keys<Options> keys() {
 //     Keys<Options> k;
-//     k.add("lr", &Options::lr, "peak learning rate", positive<double>());
+//     k.add("lr", &Options::lr, "peak learning rate", within(0.0, 1e3));
 //     return k;
 //   }
 
@@ -29,23 +29,22 @@ class Keys {
   struct Key {
     std::string name;
     std::string help;
-    std::string type;  ///< for messages: "integer", "one of: soft hard"
+    std::string type;  ///< for messages: "integer, 1 to 100", "one of: soft hard"
     /// Throws std::invalid_argument with the reason.
     std::function<void(O&, std::string_view)> read;
     std::function<std::string(const O&)> print;
   };
 
-  /// Binds `name` to a field. `check(value)` returns a complaint or an empty string.
+  /// Binds `name` to a field.
   template <class T>
   Keys& add(std::string name, T O::*field, std::string help,
-            std::type_identity_t<std::function<std::string(const T&)>> check = {}) {
-    keys_.push_back({std::move(name), std::move(help), value_type<T>(),
+            std::type_identity_t<Check<T>> check = {}) {
+    keys_.push_back({std::move(name), std::move(help),
+                     value_type<T>() + (check.text().empty() ? "" : ", " + check.text()),
                      [field, check](O& options, std::string_view text) {
                        T value = parse_value<T>(text);
-                       if (check) {
-                         if (auto complaint = check(value); !complaint.empty())
-                           throw std::invalid_argument(complaint);
-                       }
+                       if (const auto complaint = check(value); !complaint.empty())
+                         throw std::invalid_argument(complaint);
                        options.*field = std::move(value);
                      },
                      [field](const O& options) { return print_value<T>(options.*field); }});

@@ -68,5 +68,7 @@ std::string expand_environment(std::string_view text);
 
 /// The candidate nearest to `word` by edit distance, or empty when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+/// "; did you mean 'NAME'?" with the nearest, or empty.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace m2mkd

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -105,24 +106,54 @@ std::string value_type() {
   }
 }
 
-// Checks for Keys::add.
+/// What a value must be, for Keys::add: the call gives a complaint, empty for a good value; text()
+/// is printed beside the default ("1 to 100"; empty where the complaint alone can say it).
 template <class T>
-std::function<std::string(const T&)> at_least(T low) {
-  return [low](const T& v) {
-    return v >= low ? std::string() : "must be at least " + print_value<T>(low);
-  };
+class Check {
+ public:
+  Check() = default;
+  template <class F>
+  requires std::is_invocable_r_v<std::string, F, const T&> Check(
+      F complaint, std::string text = {})  // a function alone is a check
+      : complaint_(std::move(complaint)), text_(std::move(text)) {}
+
+  std::string operator()(const T& value) const { return complaint_ ? complaint_(value) : ""; }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::function<std::string(const T&)> complaint_;
+  std::string text_;
+};
+
+/// Numbers from `low` to `high`, both included; of a list, each of its numbers.
+template <class T>
+Check<T> within(T low, T high) {
+  const std::string range = print_value<T>(low) + " to " + print_value<T>(high);
+  return {
+      [=](const T& v) { return v >= low && v <= high ? std::string() : "must be from " + range; },
+      range};
 }
+/// The same without `high` itself: a share that must not be all.
 template <class T>
-std::function<std::string(const T&)> positive() {
-  return [](const T& v) { return v > T{} ? std::string() : std::string("must be positive"); };
+Check<T> below(T low, T high) {
+  const std::string range = print_value<T>(low) + " to below " + print_value<T>(high);
+  return {
+      [=](const T& v) { return v >= low && v < high ? std::string() : "must be from " + range; },
+      range};
 }
+/// Lists of at least `least` numbers from `low` to `high`.
 template <class T>
-std::function<std::string(const T&)> within(T low, T high) {
-  return [low, high](const T& v) {
-    return v >= low && v <= high
-               ? std::string()
-               : "must be from " + print_value<T>(low) + " to " + print_value<T>(high);
-  };
+Check<std::vector<T>> each_within(T low, T high, std::size_t least = 0) {
+  const std::string range = "each " + print_value<T>(low) + " to " + print_value<T>(high);
+  return {[=](const std::vector<T>& list) -> std::string {
+            if (list.size() < least)
+              return "needs at least " + std::to_string(least) + " number" + (least > 1 ? "s" : "");
+            for (const T& v : list)
+              if (!(v >= low && v <= high))
+                return print_value<T>(v) + " is not from " + range.substr(5);
+            return {};
+          },
+          range};
 }
 
 }  // namespace m2mkd

@@ -219,6 +219,8 @@ class Config {
 
  private:
   std::vector<Scope> chain(const Scope& scope) const;
+  /// "base = a -> b -> a is a circle…", or empty.
+  std::string base_circle(const Scope& method) const;
   Lookup lookup(const std::string& section, const Scope& scope,
                 const std::vector<std::string>& inherits) const;
   template <class O>

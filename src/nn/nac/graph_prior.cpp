@@ -71,11 +71,11 @@ Keys<PriorOptions> PriorOptions::keys() {
   k.add("prior", &O::prior,
         "nac: random graph over the mediators that their signatures start from");
   k.add("prior_edges", &O::prior_edges, "nac, barabasi_albert: edges of each new node",
-        at_least<std::int64_t>(1));
+        within<std::int64_t>(1, 65536));
   k.add("prior_p", &O::prior_p, "nac, erdos_renyi: probability of an edge", within(0.0, 1.0));
   k.add("prior_clusters", &O::prior_clusters,
         "nac, planted_partition and ring_of_cliques: groups of equally many mediators",
-        at_least<std::int64_t>(1));
+        within<std::int64_t>(1, 65536));
   k.add("prior_p_in", &O::prior_p_in,
         "nac, planted_partition: probability of an edge within a group", within(0.0, 1.0));
   k.add("prior_p_out", &O::prior_p_out,

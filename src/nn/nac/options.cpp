@@ -8,38 +8,29 @@
 namespace m2mkd {
 namespace {
 
-std::string level_complaint(const std::vector<std::int64_t>& depths) {
-  if (depths.empty()) return "needs one number of blocks per level";
-  return std::ranges::min(depths) < 1 ? "every level needs at least one block" : "";
-}
-
-std::string share_complaint(const double& share) {
-  return share >= 0 && share < 1 ? std::string() : "must be from 0 to below 1";
-}
-
 const Keys<NacOptions>& full_model_keys() {
   using O = NacOptions;
   static const Keys<O> keys = [] {
     Keys<O> k;
     k.add("mediator_latents", &O::mediator_latents, "nac: latents that the propagators update",
-          at_least<std::int64_t>(1));
+          within<std::int64_t>(1, 65536));
     k.add("signature_width", &O::signature_width, "nac: width of a signature",
-          at_least<std::int64_t>(1));
+          within<std::int64_t>(1, 65536));
     k.add<double>("code_noise", &O::code_noise, "nac: noise on codes in training, relative to them",
-                  share_complaint);
+                  below(0.0, 1.0));
     k.add<double>(
         "truncation", &O::truncation,
         "nac: cosine distance beyond which propagators see no link, 0 to 2; 0: none is cut",
         within(0.0, 2.0));
     k.add<double>("temperature", &O::temperature,
                   "nac: temperature of the sampled links in training; 0: no sampling",
-                  at_least(0.0));
+                  within(0.0, 1e3));
     k.add("signature_loss", &O::signature_loss,
           "nac: regulariser of the signatures: prior (block_model for planted_partition, hinge for "
           "the others), hinge, block_model, none");
     k.add<double>("signature_weight", &O::signature_weight,
                   "nac: its weight; 0: the published one, 0.1 for hinge and 1 for block_model",
-                  at_least(0.0));
+                  within(0.0, 1e3));
     k.add<double>("hinge", &O::hinge, "nac: distance beneath which signatures repel each other",
                   within(0.0, 2.0));
     k.add("match_rows_only", &O::match_rows_only,
@@ -47,7 +38,7 @@ const Keys<NacOptions>& full_model_keys() {
     k.add("block_clusters", &O::block_clusters,
           "nac: clusters of block_model; 0: prior_clusters (published for ImageNet: 8 for a prior "
           "of 12)",
-          at_least<std::int64_t>(0));
+          within<std::int64_t>(0, 65536));
     k.include(&O::prior, PriorOptions::keys());
     return k;
   }();
@@ -58,26 +49,29 @@ const Keys<NacOptions>& full_model_keys() {
 
 Keys<NacOptions> NacOptions::keys() {
   using O = NacOptions;
-  const auto positive = at_least<std::int64_t>(1);
+  const auto size = within<std::int64_t>(1, 65536);
   Keys<O> k;
-  k.add("input_latents", &O::input_latents, "nac: latents that read the image", positive);
-  k.add("output_latents", &O::output_latents, "nac: latents that give the logits", positive);
-  k.add("code_width", &O::code_width, "nac: width of a code; 0: width", at_least<std::int64_t>(0));
+  k.add("input_latents", &O::input_latents, "nac: latents that read the image", size);
+  k.add("output_latents", &O::output_latents, "nac: latents that give the logits", size);
+  k.add("code_width", &O::code_width, "nac: width of a code; 0: width",
+        within<std::int64_t>(0, 65536));
   k.add("position_width", &O::position_width, "nac: channels of the learned grid of positions",
-        positive);
+        size);
   k.add<std::vector<std::int64_t>>(
       "tokenizer_depths", &O::tokenizer_depths,
       "nac: ConvNeXt blocks per level of the tokenizer; each level after the first halves the grid",
-      level_complaint);
-  k.add("modulation", &O::modulation, "nac: start of the gain by which codes scale inputs");
-  k.add("layer_scale", &O::layer_scale, "nac: start of the residual branches' scale");
+      each_within<std::int64_t>(1, 1000, 1));
+  k.add("modulation", &O::modulation, "nac: start of the gain by which codes scale inputs",
+        within(-1e3, 1e3));
+  k.add("layer_scale", &O::layer_scale, "nac: start of the residual branches' scale",
+        within(-1e3, 1e3));
   k.add("pooling", &O::pooling, "nac: output latents weighted by gumbel-softmax, or softmax");
   k.add("eval_noise", &O::eval_noise,
         "nac: state noise and Gumbel noise in evaluation too (published)");
   k.add("single_code", &O::single_code,
         "nac: distilled stages have one random code and one state for all latents (published)");
   k.add("distill_ffn_scale", &O::distill_ffn_scale,
-        "nac: start of the distilled read-in's FFN scale; published: 1e-6");
+        "nac: start of the distilled read-in's FFN scale; published: 1e-6", within(-1e3, 1e3));
   for (const auto& key : full_model_keys().keys()) k.take(key);
   return k;
 }

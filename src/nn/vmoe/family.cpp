@@ -15,19 +15,19 @@ namespace {
 
 Keys<VmoeOptions> vmoe_keys() {
   using O = VmoeOptions;
-  const auto positive = at_least<std::int64_t>(1);
+  const auto experts = within<std::int64_t>(1, 4096);
   Keys<O> k;
   k.add("moe_blocks", &O::moe_blocks,
         "vmoe: blocks with experts: all, odd (every other), none, or block numbers");
-  k.add("experts", &O::experts, "vmoe: experts per mixture", positive);
-  k.add("top_k", &O::top_k, "vmoe: experts that each token goes to", positive);
+  k.add("experts", &O::experts, "vmoe: experts per mixture", experts);
+  k.add("top_k", &O::top_k, "vmoe: experts that each token goes to", experts);
   k.add("expert_init", &O::expert_init,
         "vmoe: start of experts and gate: Linear's bounds, or the published ones");
   k.add("gate_bias", &O::gate_bias, "vmoe: bias of the gate (published Python; not in the paper)");
   k.add<double>("balance_loss", &O::balance_loss,
                 "vmoe: weight of a load-balance term in the loss (Switch Transformer); 0: none, as "
                 "published",
-                at_least(0.0));
+                within(0.0, 1e3));
   return k;
 }
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Names and numbers that mean nothing are refused before anything is made: one sentence each, exit code 2, no file, no hang.
+# shellcheck source=tests/support/cli.sh
+. "$(dirname "$0")/../support/cli.sh"
+
+# refuses SENTENCE [flags or files]: of `plan` and of `run`.
+refuses() {
+  local sentence=$1 command
+  shift
+  for command in "plan --ranks 1" "run --run.dir $work/none"; do
+    # shellcheck disable=SC2086
+    expect_exit 2 timeout 20 "$m2mkd" $command "$smoke_config" "$@"
+    grep -qF -- "$sentence" "$work/stderr" || { cat "$work/stderr" >&2; fail "no '$sentence': $*"; }
+    [ ! -e "$work/none" ] || fail "a refused start left a folder: $*"
+  done
+}
+ini() { cat >"$work/$1.ini"; }
+
+while IFS='|' read -r flag value sentence; do
+  refuses "$sentence" "$flag" "$value"
+done <<'TABLE'
+--run.jobs|distil|'distil' is neither a job nor a phase of this run; did you mean 'distill'?
+--run.jobs|distill.7|did you mean 'distill.0'?
+--run.jobs|pretrain finetun|'finetun' is neither
+--run.jobs|e2e|method e2e ends in final.e2e
+--run.methods||run.methods is empty
+--run.methods|m2mk|unknown method 'm2mk'; did you mean 'm2mkd'?
+--run.seeds|1 -1|-1 is not from 0 to
+--run.seeds|3 3|stands there twice
+--run.threads|20000|from 0 to 1024
+--distill.teachers|teacher smal|'smal' is neither teacher nor a section [teacher.NAME]
+--distill.teachers|techer|did you mean 'teacher'?
+--final.flops_of|m2mdk|did you mean 'm2mkd'?
+--train.epochs|0|must be from
+--train.epochs|-1|must be from
+--train.epochs|1e18|must be from
+--train.epochs|inf|must be from
+--train.epochs|nan|not a number
+--train.epochs|1e999|too large or too small
+--train.lr|inf|from 0 to 1000
+--train.warmup_epochs|100|is longer than the
+--train.forward_micro_batches|9223372036854775807|must be from
+--train.batch|0|must be from
+--train.batch|9223372036854775808|too large or too small
+--train.beta1|1|to below 1
+--train.beta2|1|to below 1
+--train.adam_eps|0|must be from
+--train.drop_path|1|-1 or from 0 to below 1
+--train.drop_path|-0.5|-1 or from 0 to below 1
+--train.bucket_mb|8796093022208|must be from
+--distill.tau|0|must be from
+--student.depths|1000000000 1|1000000000 is not from 1 to 1000
+--student.depths||needs at least 1 number
+--student.width|1000000|must be from
+--student.experts|1000000|must be from
+--meta.width|65536000000|must be from
+--meta.mlp_ratio|inf|must be from
+--data.std|inf|inf is not from
+--data.channels|1000|must be from
+--data.train_images|-5|must be from
+--machine.gflops|inf|must be from
+TABLE
+
+printf '[meta]\ndepths = 1000 1000 1000\nwidth = 60000\n' | ini huge
+refuses "which no machine holds" "$work/huge.ini"
+printf '[method.a]\nbase = b\n[method.b]\nbase = a\n' | ini circle
+refuses "base = a -> b -> a is a circle" "$work/circle.ini" --run.methods a
+printf '[method.a]\nbase = a\n' | ini self
+refuses "base = a -> a is a circle" "$work/self.ini" --run.methods a
+printf '[method.a]\nbase = e2e\nfinal.flops_of = a\n' | ini flops
+refuses "is a circle" "$work/flops.ini" --run.methods a
+echo "front_door: refused as it should"
