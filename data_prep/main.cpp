@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include <m2mkd/base/error.hpp>
+#include <m2mkd/base/foreign.hpp>
 #include <m2mkd/config/settings.hpp>
 
 #include "pack.hpp"
@@ -92,12 +93,13 @@ void run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     m2mkd::pack::run({argv + 1, argv + argc});
+    m2mkd::require_printed();
     return 0;
   } catch (const m2mkd::Error& e) {
-    std::fprintf(stderr, "m2mkd-pack: %s\n", e.what());
+    std::fprintf(stderr, "m2mkd-pack: %s\n", m2mkd::sentence_of(e).c_str());
     return static_cast<int>(e.code());
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "m2mkd-pack: %s\n", e.what());
+    std::fprintf(stderr, "m2mkd-pack: %s\n", m2mkd::sentence_of(e).c_str());
     return 1;
   }
 }

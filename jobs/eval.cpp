@@ -202,6 +202,19 @@ ExitCode eval_command(const CommandLine& line) {
   const fs::path model = words.front();
   if (std::ranges::none_of(line.settings, [](const auto& s) { return s.first == "data.test"; }))
     throw ConfigError("m2mkd eval needs --data.test FILE.h5");
+  if (const auto logits = line.flags.find("logits"); logits != line.flags.end()) {
+    const auto is_input = [&](const std::string& input) {
+      std::error_code unknown;
+      return std::filesystem::equivalent(input, logits->second, unknown);
+    };
+    for (const auto& word : words)
+      if (is_input(word))
+        throw ConfigError("--logits " + word + ": is what is read here; name another file");
+    for (const auto& [key, value] : line.settings)
+      if (key.starts_with("data.") && is_input(value))
+        throw ConfigError("--logits " + logits->second + ": is " + key +
+                          " itself; name another file");
+  }
   return in_session([&](Session& session) {
     const auto& world = session.world();
     const Attributes known = attributes_from_text(on_root(world, [&] {

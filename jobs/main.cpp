@@ -1,12 +1,14 @@
 // m2mkd: picks a command, runs it, maps an exception to its exit code.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
 #include <malloc.h>
 
 #include <m2mkd/base/build_info.hpp>
+#include <m2mkd/base/foreign.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/session.hpp>
@@ -102,15 +104,18 @@ __attribute__((section(".preinit_array"), used)) static void (*const early)(int,
 int main(int argc, char** argv) {
   using namespace m2mkd;
   keep_freed_memory();
+  std::signal(SIGPIPE, SIG_IGN);  // a run outlives who reads its output
   const bool speaks = Session::rank_hint() == 0;
   log::set_speaker(Session::rank_hint(), Session::rank_hint() + 1, speaks);
   try {
-    return static_cast<int>(dispatch({argv + 1, argv + argc}));
+    const ExitCode code = dispatch({argv + 1, argv + argc});
+    require_printed();
+    return static_cast<int>(code);
   } catch (const Error& error) {
-    if (speaks) std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    if (speaks) std::fprintf(stderr, "m2mkd: %s\n", sentence_of(error).c_str());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    std::fprintf(stderr, "m2mkd: %s\n", sentence_of(error).c_str());
     return static_cast<int>(ExitCode::failed);
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <thread>
 
+#include <m2mkd/base/foreign.hpp>
 #include <m2mkd/base/log.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/on_root.hpp>
@@ -19,17 +20,17 @@ ExitCode in_session(const std::function<ExitCode(Session& session)>& work) {
   try {
     return work(session);
   } catch (const CollectiveError& error) {
-    if (world.rank() == 0) std::fprintf(stderr, "m2mkd: %s\n", error.what());
+    if (world.rank() == 0) std::fprintf(stderr, "m2mkd: %s\n", sentence_of(error).c_str());
     return error.code();
   } catch (const Error& error) {
     if (world.size() == 1) throw;
-    log::error("{}", error.what());
+    log::error("{}", sentence_of(error));
     // The others may have the same to say: a moment for their messages.
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
     Session::abort(static_cast<int>(error.code()));
   } catch (const std::exception& error) {
     if (world.size() == 1) throw;
-    log::error("{}", error.what());
+    log::error("{}", sentence_of(error));
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
     Session::abort(static_cast<int>(ExitCode::failed));
   }

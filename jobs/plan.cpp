@@ -7,6 +7,7 @@
 #include <m2mkd/base/stopwatch.hpp>
 #include <m2mkd/plan/packing.hpp>
 #include <m2mkd/plan/recipe.hpp>
+#include <m2mkd/run/given.hpp>
 
 #include "command.hpp"
 
@@ -108,6 +109,7 @@ ExitCode plan_command(const CommandLine& line) {
   const int ranks = number_flag(line, "ranks", 1, 1, 1 << 20);
   const Config config = read_config(operands(line, 1, 100, "one or several CONFIG.ini"), line);
   const JobList list = make_jobs(config);
+  if (const auto problems = given_problems(list); !problems.empty()) throw ConfigError(problems);
   std::vector<Wave> waves;
   for (const auto& names : assign_waves(list, ranks, config.machine)) {
     std::vector<const Job*> jobs;

@@ -1,3 +1,4 @@
+#include <m2mkd/base/foreign.hpp>
 #include <m2mkd/comm/on_root.hpp>
 
 namespace m2mkd {
@@ -12,7 +13,7 @@ std::string on_root(const Communicator& world, const std::function<std::string()
       message = error.what();
     } catch (const std::exception& error) {  // std::filesystem and the like
       told = std::to_string(static_cast<int>(ExitCode::failed));
-      message = error.what();
+      message = sentence_of(error);
     }
   }
   told = world.broadcast(told);

@@ -1,6 +1,7 @@
 #include "state_dict.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include <m2mkd/base/error.hpp>
@@ -39,12 +40,23 @@ void add_dict(const TorchValue* value, const std::string& prefix, Found& found) 
   }
 }
 
-// What wrappers put before every name.
-void strip(const std::string& prefix, Found& found) {
-  if (std::ranges::any_of(found.tensors,
-                          [&](const auto& t) { return !t.first.starts_with(prefix); }))
-    return;
-  for (auto& [name, tensor] : found.tensors) name.erase(0, prefix.size());
+// What wrappers put before every name (DistributedDataParallel, torch.compile, Lightning, DINO),
+// one within another.
+void strip_wrappers(Found& found) {
+  constexpr std::array prefixes{"module.",  "_orig_mod.", "model.",   "backbone.",
+                                "teacher.", "student.",   "encoder.", "net."};
+  std::string stripped;
+  while (!found.tensors.empty()) {
+    const auto before_all = [&](std::string_view prefix) {
+      return std::ranges::all_of(found.tensors,
+                                 [&](const auto& t) { return t.first.starts_with(prefix); });
+    };
+    const auto* prefix = std::ranges::find_if(prefixes, before_all);
+    if (prefix == prefixes.end()) break;
+    stripped += *prefix;
+    for (auto& [name, tensor] : found.tensors) name.erase(0, std::string_view(*prefix).size());
+  }
+  if (!stripped.empty()) found.left_out.push_back(fmt::format("'{}' (before all names)", stripped));
 }
 
 // The published `model` holds each tensor under two names: blocks.7.… and stages.1.blocks.1.….
@@ -102,7 +114,8 @@ const char* add_weights(const TorchValue& root, Found& found, WeightFile& out) {
     add_stages(*stages->as<List>(), found);
     return "model_stages";
   }
-  for (const auto* name : {"model", "state_dict", "model_ema", "state_dict_ema"})
+  for (const auto* name : {"model", "state_dict", "model_state_dict", "model_ema", "state_dict_ema",
+                           "ema", "teacher", "student"})
     if (const auto* value = root.find(name); holds_tensors(value)) {
       add_dict(value, "", found);
       return name;
@@ -113,7 +126,8 @@ const char* add_weights(const TorchValue& root, Found& found, WeightFile& out) {
   }
   fail(
       "it holds {} and no weights [neither itself nor its entries block_state_dict, model_stages, "
-      "model, state_dict, model_ema are dictionaries of tensors]",
+      "model, state_dict, model_state_dict, model_ema, state_dict_ema, ema, teacher, student are "
+      "dictionaries of tensors]",
       root.describe());
 }
 
@@ -123,8 +137,7 @@ void list_others(const TorchValue& root, const std::string& taken, Found& found)
     const auto* name = key->as<std::string>();
     const std::string shown = name ? *name : key->describe();
     if (shown == taken) continue;
-    const bool weights = shown.starts_with("model") || shown.starts_with("state_dict");
-    found.left_out.push_back(shown + (weights && holds_tensors(value)
+    found.left_out.push_back(shown + (holds_tensors(value)
                                           ? " (the weights are taken from " + taken + ")"
                                           : " (no weights)"));
   }
@@ -138,7 +151,7 @@ WeightFile find_weights(const TorchFile& file) {
   WeightFile out;
   Found found;
   if (const auto* taken = add_weights(root, found, out)) list_others(root, taken, found);
-  for (const auto* prefix : {"module.", "_orig_mod."}) strip(prefix, found);
+  strip_wrappers(found);
   drop_second_names(found);
   for (const auto& [name, tensor] : found.tensors)
     out.tensors.emplace_back(name, file.read(*tensor));

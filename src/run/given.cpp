@@ -10,9 +10,14 @@
 #include <m2mkd/comm/on_root.hpp>
 #include <m2mkd/data/provenance.hpp>
 #include <m2mkd/nn/family.hpp>
+#include <m2mkd/nn/load.hpp>
+#include <m2mkd/nn/models.hpp>
 #include <m2mkd/nn/weights.hpp>
+#include <m2mkd/run/build.hpp>
 #include <m2mkd/run/given.hpp>
 #include <m2mkd/run/heartbeat.hpp>
+
+#include "starts.hpp"
 
 namespace m2mkd {
 
@@ -160,6 +165,76 @@ void require_fitting(const WholeNetwork& given) {
         "{} learnt images of another normalisation than data.train has ({}): set data.mean and "
         "data.std, if its own is meant",
         who, found.normalisation);
+}
+
+namespace {
+
+// Loads the file into the network that it is for, without values: names and shapes are compared.
+void require_loadable(const WholeNetwork& given) {
+  const at::TensorOptions nowhere(at::kMeta);
+  const auto shape = given.job->image_shape();
+  load(make_chain(given.model, shape, {given.job->meta, shape}, given.role, nowhere),
+       read_stages(given.source.file, given.model.depths, -1).tensors,
+       fmt::format("{} ({})", given.source.file.string(), given.role));
+}
+
+// The same for a start of a stage or a student, by the job's own way of loading it.
+void require_loadable(const GivenStart& start, const Job& job) {
+  const at::TensorOptions nowhere(at::kMeta);
+  const auto shape = job.image_shape();
+  const std::string role(enum_name(job.role));
+  Chain chain = empty_chain(role, job.model.stages());
+  if (job.spliced())
+    chain.stages[static_cast<std::size_t>(job.stage)] =
+        make_distill_form(job.model, shape, job.stage, job.around(), nowhere);
+  else
+    chain = make_chain(job.model, shape, {job.meta, shape}, role, nowhere);
+  Attributes unused;
+  load_start(start, {job, chain,
+                     [&](const Source& source, int stage) {
+                       return read_stages(source.file, job.model.depths, stage).tensors;
+                     },
+                     unused});
+}
+
+std::string missing_file(const std::filesystem::path& file) {
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) return {};
+  return fmt::format("no such file{}", file.is_absolute()
+                                           ? std::string()
+                                           : fmt::format("; the path is taken from the folder {}",
+                                                         std::filesystem::current_path().string()));
+}
+
+}  // namespace
+
+std::vector<std::string> given_problems(const JobList& list) {
+  std::vector<std::string> problems;
+  const auto look = [&](const std::string& role, const std::filesystem::path& file,
+                        const std::function<void()>& load_it) {
+    const std::string start = fmt::format("init.{} = {}: ", role, file.string());
+    if (const auto missing = missing_file(file); !missing.empty())
+      return problems.push_back(start + missing);
+    try {
+      load_it();
+    } catch (const Error& error) {
+      problems.push_back(start + error.what());
+    }
+  };
+  for (const auto& given : given_files(list))
+    look(given.role, given.source.file, [&] {
+      require_fitting(given);
+      if (given.role != "student" && !std::holds_alternative<GivenStart>(given.job->start))
+        require_loadable(given);
+    });
+  for (const auto& job : list.jobs)
+    if (const auto* start = std::get_if<GivenStart>(&job.start))
+      look(std::string(enum_name(job.role)), start->file.file,
+           [&] { require_loadable(*start, job); });
+  std::ranges::sort(problems);
+  const auto [first, last] = std::ranges::unique(problems);
+  problems.erase(first, last);
+  return problems;
 }
 
 std::optional<TestedGiven> test_given(const WholeNetwork& given, const RunFolder& folder,

@@ -101,8 +101,13 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
     Session::abort(static_cast<int>(ExitCode::failed));
   });
   Heartbeat heart(world, watchdog);
+  const JobList list = make_jobs(config);
+  const auto require_given = [&] {
+    if (const auto problems = given_problems(list); !problems.empty()) throw ConfigError(problems);
+  };
   on_root(world, [&] {
     folder.require_own();
+    if (!std::filesystem::exists(folder.dir)) require_given();  // a refused start leaves no folder
     lock.emplace(folder.dir, LockRules{.lost = [](const std::string& message) {
                    log::error("{}", message);
                    Session::abort(static_cast<int>(ExitCode::failed));
@@ -111,7 +116,6 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   });
 
   // Nothing in the folder changes before everything that can refuse this start has agreed.
-  const JobList list = make_jobs(config);
   if (const auto mine = data_digests(list); mine != world.broadcast(mine, 0))
     fail("rank {} sees other data files than rank 0 [exchanged while this began, or not shared]",
          world.rank());
@@ -119,15 +123,19 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   Digests given;
   const bool work_left =
       !on_root(world, [&] {
-         if (!would_accept(jobs, folder, config, given)) return std::string();
+         try {
+           if (!would_accept(jobs, folder, config, given)) return std::string();
+         } catch (const Error&) {
+           require_given();  // says more than the first that is missing
+           throw;
+         }
          std::set<std::string> seen;
          for (const Job* job : jobs)
            for (const auto& evaluation : job->evaluations)
              if (const auto& data = evaluation.data;
                  seen.insert(data.train.string() + "\n" + data.test.string()).second)
                require_verified(data);
-         for (const auto& network : given_files(list))
-           if (given.contains(digest_key(network.source))) require_fitting(network);
+         if (!given.empty()) require_given();
          return std::string("open");
        }).empty();
   if (work_left)

@@ -100,7 +100,7 @@ given=(--data.train data/train.h5 --data.test data/test.h5 --data.train_images 0
 check "init.teacher takes a DeiT ($(tail -n 3 log))" test -e given/modules/distill.1.h5
 "$m2mkd" run "$smoke" --run.dir h5 --run.jobs pretrain,distill.1 "${given[@]}" --init.teacher deit.h5 >log 2>&1
 check "the same weights, the same training" test "$(digest given/modules/distill.1.h5)" = "$(digest h5/modules/distill.1.h5)"
-says 1 "init.teacher\|head.weight.*--classes" run "$smoke" --run.dir classes --run.jobs pretrain,distill.1 "${given[@]}" --init.teacher wide.pth
+says 2 "init.teacher\|head.weight.*--classes" run "$smoke" --run.dir classes --run.jobs pretrain,distill.1 "${given[@]}" --init.teacher wide.pth
 says 2 "must end in" run "$smoke" --run.dir none "${given[@]}" --init.teacher a.bin
 
 # --- PyTorch and timm read what is written here.

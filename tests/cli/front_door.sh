@@ -70,3 +70,28 @@ refuses "base = a -> a is a circle" "$work/self.ini" --run.methods a
 printf '[method.a]\nbase = e2e\nfinal.flops_of = a\n' | ini flops
 refuses "is a circle" "$work/flops.ini" --run.methods a
 echo "front_door: refused as it should"
+
+# Given files are looked at before the first wave, all of them, by plan and run: missing ones, weights of another network.
+smoke 1 "$work/made" --run.methods m2mkd --run.jobs pretrain --train.max_steps 1 || fail "no meta was made"
+meta=$work/made/modules/pretrain.h5
+refuses "init.teacher = typo.pth: no such file; the path is taken from the folder" --run.methods m2mkd --init.teacher typo.pth --init.student typo.h5
+grep -q "init.student = typo.h5: no such file" "$work/stderr" || fail "the second missing file is not named"
+refuses "init.student = typo.h5: no such file" --run.methods e2e --init.student typo.h5
+refuses "init.teacher = $meta: " --run.methods m2mkd --init.teacher "$meta" --teacher.width 24 --meta.width 24
+echo "not weights" >"$work/text.pth"
+refuses "init.meta = $work/text.pth: " --run.methods m2mkd --init.meta "$work/text.pth"
+
+# What is printed must arrive.
+for arguments in "--print-defaults" "--help" "plan $smoke_config --ranks 1" "plan $smoke_config --ranks 1 --json"; do
+  got=0
+  # shellcheck disable=SC2086
+  "$m2mkd" $arguments >/dev/full 2>"$work/stderr" || got=$?
+  [ "$got" = 1 ] || fail "exit $got on a full disk: $arguments"
+  grep -qE "No space left|cannot write|could not be written" "$work/stderr" || { cat "$work/stderr" >&2; fail "no reason: $arguments"; }
+done
+# An output that is an input stays as it is.
+cp data/fashion-mnist/test.h5 "$work/test.h5"
+expect_exit 2 "$m2mkd" eval "$meta" --data.test "$work/test.h5" --logits "$work/test.h5"
+grep -q "is data.test itself" "$work/stderr" || fail "an input as output is not named"
+cmp -s data/fashion-mnist/test.h5 "$work/test.h5" || fail "eval changed its input"
+echo "front_door: files and outputs"

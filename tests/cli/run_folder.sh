@@ -30,7 +30,7 @@ refused 2 'lies around .*/mine, the folder of another run' "$work/mine" "$m2mkd"
 
 # Another experiment in the same folder is refused before its settings are recorded: the record still runs.
 refused 2 'train.lr: ' "$work/mine" "$m2mkd" run "${tiny[@]}" --run.dir "$work/mine" --train.lr 1e-2
-refused 1 'needs .*absent.pth' "$work/mine" "$m2mkd" run "${tiny[@]}" --run.dir "$work/mine" --run.methods kd --init.teacher "$work/absent.pth"
+refused 2 'init.teacher = .*absent.pth: no such file' "$work/mine" "$m2mkd" run "${tiny[@]}" --run.dir "$work/mine" --run.methods kd --init.teacher "$work/absent.pth"
 expect_exit 0 "$m2mkd" run "$work/mine/config.ini"
 # So it is where what refuses is a job of a later wave.
 expect_exit 0 "$m2mkd" run "${tiny[@]}" --run.dir "$work/two" --run.methods m2mkd

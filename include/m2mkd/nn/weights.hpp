@@ -29,9 +29,10 @@ struct WeightFile {
 
 /// Reads and verifies everything that is a weight. In a torch file the weights are, in this order:
 /// `block_state_dict` (one stage: number `block_index` of `divided_depths`), `model_stages` (a list
-/// of stages; a single one has flat names), `model`, `state_dict`, `model_ema`, `state_dict_ema`,
-/// or the dictionary itself. A prefix "module." goes. What write_weights() said of the file comes
-/// back; weights that are not those it was said of are refused. Throws Error with the reason.
+/// of stages; a single one has flat names), `model`, `state_dict`, `model_state_dict`, `model_ema`,
+/// `state_dict_ema`, `ema`, `teacher`, `student`, or the dictionary itself. Prefixes of all names
+/// that wrappers make (module., model., backbone., ...) go. What write_weights() said of the file
+/// comes back; weights that are not those it was said of are refused. Throws Error with the reason.
 WeightFile read_weights(const std::filesystem::path& path);
 /// Its attributes alone; of an .h5 file without reading the tensors.
 Attributes weights_attributes(const std::filesystem::path& path);

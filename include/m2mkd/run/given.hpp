@@ -22,6 +22,11 @@ std::vector<WholeNetwork> given_networks(const JobList& list);
 /// normalised otherwise, and what a file does not tell.
 void require_fitting(const WholeNetwork& given);
 
+/// What is wrong with given files, all of it: missing, unreadable, of another shape than the
+/// network that they are for, made otherwise (require_fitting). Reads them whole, one after the
+/// other.
+std::vector<std::string> given_problems(const JobList& list);
+
 /// A given network on all test images.
 struct TestedGiven {
   Accuracy accuracy;
