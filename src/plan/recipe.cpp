@@ -393,4 +393,13 @@ double method_flops(const JobList& list, const std::string& method, bool with_te
   return flops;
 }
 
+std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run) {
+  std::vector<const Job*> jobs;
+  for (const auto& job : list.jobs) {
+    const auto meant = [&](const std::string& name) { return is_meant(name, job); };
+    if (run.jobs.empty() || std::ranges::any_of(run.jobs, meant)) jobs.push_back(&job);
+  }
+  return jobs;
+}
+
 }  // namespace m2mkd

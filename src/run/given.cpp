@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <fmt/ranges.h>
 
@@ -208,7 +209,11 @@ std::string missing_file(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::vector<std::string> given_problems(const JobList& list) {
+std::vector<std::string> given_problems(const JobList& list, const std::vector<const Job*>& jobs) {
+  std::set<std::filesystem::path> wanted;
+  for (const Job* job : jobs)
+    for (const auto& source : job->sources())
+      if (source.job.empty()) wanted.insert(source.file);
   std::vector<std::string> problems;
   const auto look = [&](const std::string& role, const std::filesystem::path& file,
                         const std::function<void()>& load_it) {
@@ -222,15 +227,16 @@ std::vector<std::string> given_problems(const JobList& list) {
     }
   };
   for (const auto& given : given_files(list))
-    look(given.role, given.source.file, [&] {
-      require_fitting(given);
-      if (given.role != "student" && !std::holds_alternative<GivenStart>(given.job->start))
-        require_loadable(given);
-    });
-  for (const auto& job : list.jobs)
-    if (const auto* start = std::get_if<GivenStart>(&job.start))
-      look(std::string(enum_name(job.role)), start->file.file,
-           [&] { require_loadable(*start, job); });
+    if (wanted.contains(given.source.file))
+      look(given.role, given.source.file, [&] {
+        require_fitting(given);
+        if (given.role != "student" && !std::holds_alternative<GivenStart>(given.job->start))
+          require_loadable(given);
+      });
+  for (const Job* job : jobs)
+    if (const auto* start = std::get_if<GivenStart>(&job->start))
+      look(std::string(enum_name(job->role)), start->file.file,
+           [&] { require_loadable(*start, *job); });
   std::ranges::sort(problems);
   const auto [first, last] = std::ranges::unique(problems);
   problems.erase(first, last);

@@ -29,18 +29,6 @@ namespace m2mkd {
 
 namespace {
 
-bool selected(const Job& job, const RunOptions& run) {
-  const auto meant = [&](const std::string& name) { return is_meant(name, job); };
-  return run.jobs.empty() || std::ranges::any_of(run.jobs, meant);
-}
-
-std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run) {
-  std::vector<const Job*> jobs;
-  for (const auto& job : list.jobs)
-    if (selected(job, run)) jobs.push_back(&job);
-  return jobs;
-}
-
 // Digests of everything the jobs of a wave start from; those of given files are known.
 Digests wave_digests(const std::vector<const Job*>& jobs, const RunFolder& folder,
                      const Digests& given) {
@@ -102,8 +90,10 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   });
   Heartbeat heart(world, watchdog);
   const JobList list = make_jobs(config);
+  const auto jobs = selected_jobs(list, config.run);
   const auto require_given = [&] {
-    if (const auto problems = given_problems(list); !problems.empty()) throw ConfigError(problems);
+    if (const auto problems = given_problems(list, jobs); !problems.empty())
+      throw ConfigError(problems);
   };
   on_root(world, [&] {
     folder.require_own();
@@ -119,7 +109,6 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   if (const auto mine = data_digests(list); mine != world.broadcast(mine, 0))
     fail("rank {} sees other data files than rank 0 [exchanged while this began, or not shared]",
          world.rank());
-  const auto jobs = selected_jobs(list, config.run);
   Digests given;
   const bool work_left =
       !on_root(world, [&] {
@@ -169,7 +158,8 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
     const std::string told = on_root(world, [&] {
       std::vector<const Job*> open, all;
       for (const auto& name : waves[w])
-        if (const Job& job = list.find(name); selected(job, config.run)) all.push_back(&job);
+        if (const Job& job = list.find(name); std::ranges::count(jobs, &job) > 0)
+          all.push_back(&job);
       const Digests digests = wave_digests(all, folder, given);
       for (const Job* job : all) {
         if (!is_finished(*job, folder, digests, config)) open.push_back(job);

@@ -41,4 +41,7 @@ std::string data_digests(const JobList& list);
 /// Training FLOPs of those jobs, or of all that the method needs.
 double method_flops(const JobList& list, const std::string& method, bool with_teacher);
 
+/// Those that run.jobs means; all where it is empty.
+std::vector<const Job*> selected_jobs(const JobList& list, const RunOptions& run);
+
 }  // namespace m2mkd

@@ -23,9 +23,9 @@ std::vector<WholeNetwork> given_networks(const JobList& list);
 void require_fitting(const WholeNetwork& given);
 
 /// What is wrong with given files, all of it: missing, unreadable, of another shape than the
-/// network that they are for, made otherwise (require_fitting). Reads them whole, one after the
-/// other.
-std::vector<std::string> given_problems(const JobList& list);
+/// network that they are for, made otherwise (require_fitting). `jobs`: those of the list that are
+/// to be trained; only what these read counts. Reads the files whole, one after the other.
+std::vector<std::string> given_problems(const JobList& list, const std::vector<const Job*>& jobs);
 
 /// A given network on all test images.
 struct TestedGiven {
