@@ -5,6 +5,7 @@
 
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/base/foreign.hpp>
+#include <m2mkd/base/output.hpp>
 #include <m2mkd/config/settings.hpp>
 
 #include "pack.hpp"
@@ -93,7 +94,7 @@ void run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     m2mkd::pack::run({argv + 1, argv + argc});
-    m2mkd::require_printed();
+    if (const auto lost = m2mkd::output_problem(); !lost.empty()) m2mkd::fail("{}", lost);
     return 0;
   } catch (const m2mkd::Error& e) {
     std::fprintf(stderr, "m2mkd-pack: %s\n", m2mkd::sentence_of(e).c_str());

@@ -194,6 +194,14 @@ void write_logits(const std::string& path, at::Tensor logits, const Dataset& dat
   write_tensor_file(path, file);
 }
 
+// What is written must be none of the files that are read.
+void refuse_input(const std::string& output, const std::vector<fs::path>& inputs) {
+  std::error_code absent;
+  for (const auto& input : inputs)
+    if (fs::equivalent(input, output, absent))
+      throw ConfigError("--logits " + output + ": this file is read here; name another one");
+}
+
 }  // namespace
 
 ExitCode eval_command(const CommandLine& line) {
@@ -202,24 +210,16 @@ ExitCode eval_command(const CommandLine& line) {
   const fs::path model = words.front();
   if (std::ranges::none_of(line.settings, [](const auto& s) { return s.first == "data.test"; }))
     throw ConfigError("m2mkd eval needs --data.test FILE.h5");
-  if (const auto logits = line.flags.find("logits"); logits != line.flags.end()) {
-    const auto is_input = [&](const std::string& input) {
-      std::error_code unknown;
-      return std::filesystem::equivalent(input, logits->second, unknown);
-    };
-    for (const auto& word : words)
-      if (is_input(word))
-        throw ConfigError("--logits " + word + ": is what is read here; name another file");
-    for (const auto& [key, value] : line.settings)
-      if (key.starts_with("data.") && is_input(value))
-        throw ConfigError("--logits " + logits->second + ": is " + key +
-                          " itself; name another file");
-  }
   return in_session([&](Session& session) {
     const auto& world = session.world();
     const Attributes known = attributes_from_text(on_root(world, [&] {
       Attributes found = known_network(model, {words.begin() + 1, words.end()}, line);
       const Job job = evaluated_job(found, model);
+      if (line.flags.contains("logits")) {
+        std::vector<fs::path> inputs{job.data.test, job.data.train};
+        inputs.insert(inputs.end(), words.begin(), words.end());
+        refuse_input(line.flags.at("logits"), inputs);
+      }
       require_verified(job.data);
       found["digest"] = job.facts.test_digest;
       return attribute_text(found);

@@ -10,6 +10,7 @@
 #include <m2mkd/base/build_info.hpp>
 #include <m2mkd/base/foreign.hpp>
 #include <m2mkd/base/log.hpp>
+#include <m2mkd/base/output.hpp>
 #include <m2mkd/base/stop.hpp>
 #include <m2mkd/comm/session.hpp>
 
@@ -53,9 +54,7 @@ ExitCode dispatch(const std::vector<std::string>& arguments) {
   if (command == commands().end()) {
     std::vector<std::string> names;
     for (const auto& c : commands()) names.emplace_back(c.name);
-    const std::string near = nearest(first, names);
-    throw ConfigError("unknown command '" + first + "'" +
-                      (near.empty() ? "" : "; did you mean '" + near + "'?") +
+    throw ConfigError("unknown command '" + first + "'" + did_you_mean(first, names) +
                       " (m2mkd --help lists them)");
   }
   if (std::ranges::count(arguments, "--help") > 0) return print(command->help);
@@ -109,7 +108,8 @@ int main(int argc, char** argv) {
   log::set_speaker(Session::rank_hint(), Session::rank_hint() + 1, speaks);
   try {
     const ExitCode code = dispatch({argv + 1, argv + argc});
-    require_printed();
+    const auto lost = output_problem();
+    if (code == ExitCode::finished && !lost.empty()) fail("{}: what it was to show is lost", lost);
     return static_cast<int>(code);
   } catch (const Error& error) {
     if (speaks) std::fprintf(stderr, "m2mkd: %s\n", sentence_of(error).c_str());

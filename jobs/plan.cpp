@@ -109,8 +109,7 @@ ExitCode plan_command(const CommandLine& line) {
   const int ranks = number_flag(line, "ranks", 1, 1, 1 << 20);
   const Config config = read_config(operands(line, 1, 100, "one or several CONFIG.ini"), line);
   const JobList list = make_jobs(config);
-  if (const auto problems = given_problems(list, selected_jobs(list, config.run));
-      !problems.empty())
+  if (const auto problems = given_problems(selected_jobs(list, config.run)); !problems.empty())
     throw ConfigError(problems);
   std::vector<Wave> waves;
   for (const auto& names : assign_waves(list, ranks, config.machine)) {

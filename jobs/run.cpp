@@ -1,5 +1,7 @@
 #include <cstdio>
 
+#include <m2mkd/base/log.hpp>
+#include <m2mkd/base/output.hpp>
 #include <m2mkd/report/summary.hpp>
 #include <m2mkd/run/run.hpp>
 
@@ -20,7 +22,8 @@ ExitCode run_command(const CommandLine& line) {
       const TableFile summary = summarise(list, folder, config);
       write_table_file(folder.summary(), summary);
       std::fputs(comparison_table(summary).c_str(), stdout);
-      std::fflush(stdout);
+      if (const auto lost = output_problem(); !lost.empty())  // the results are there all the same
+        log::warn("{}: m2mkd report {} prints the table again", lost, folder.dir.string());
     });
   });
 }

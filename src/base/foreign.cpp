@@ -1,6 +1,4 @@
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <new>
 #include <string_view>
@@ -73,19 +71,8 @@ std::string sentence_of(const std::exception& exception) {
                                  error->path1().string(), error->code().message()));
   if (dynamic_cast<const std::system_error*>(&exception) != nullptr)
     return printable(fmt::format("{}: is a disk full, or the reader of a pipe gone?", text));
-  return printable(
-      fmt::format("an error that this program has no words for: {} (the log above tells where; "
-                  "please report it)",
-                  first_line(text)));
-}
-
-void require_printed() {
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  const int reason = errno;
-  if (flushed && std::ferror(stdout) == 0) return;
-  fail("standard output could not be written{}: what was to be printed is incomplete",
-       reason != 0 ? fmt::format(" [{}]", std::strerror(reason)) : "");
+  return printable("an error that this program has no words for: " + first_line(text) +
+                   " (please report it with the command)");
 }
 
 }  // namespace m2mkd

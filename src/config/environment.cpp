@@ -35,4 +35,9 @@ std::string expand_environment(std::string_view text) {
   return result;
 }
 
+std::string taken_from(const std::filesystem::path& path) {
+  if (path.is_absolute()) return {};
+  return "; the path is taken from the folder " + std::filesystem::current_path().string();
+}
+
 }  // namespace m2mkd

@@ -110,9 +110,8 @@ void Settings::add_file(const std::filesystem::path& path, std::vector<std::stri
   if (std::filesystem::is_directory(path)) {
     problems.push_back(path.string() + ": is a folder, not a configuration file");
   } else if (!file || (file.peek() != EOF && !(text << file.rdbuf()))) {
-    problems.push_back(fmt::format("{}: cannot be read [{}]; the path is taken from the folder {}",
-                                   path.string(), std::strerror(errno),
-                                   std::filesystem::current_path().string()));
+    problems.push_back(fmt::format("{}: cannot be read [{}]{}", path.string(), std::strerror(errno),
+                                   taken_from(path)));
   } else {
     add_ini(text.str(), path.string(), problems);
   }

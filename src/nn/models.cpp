@@ -11,6 +11,10 @@
 namespace m2mkd {
 namespace {
 
+Check<std::vector<std::int64_t>> depths_range() {
+  return each_within<std::int64_t>(1, 1000, 1);
+}
+
 // Before anything is built: attention and one MLP per block are a lower bound of the parameters.
 std::string size_complaint(const ModelOptions& options) {
   constexpr double most_blocks = 10000, most_parameters = 1e13;
@@ -44,7 +48,7 @@ Keys<ModelOptions> ModelOptions::common_keys() {
   k.add<std::vector<std::int64_t>>("depths", &O::depths,
                                    "blocks per stage; their number is the number of stages (nac: "
                                    "ones: read-in, propagators, read-out)",
-                                   each_within<std::int64_t>(1, 1000, 1));
+                                   depths_range());
   k.add<double>("mlp_ratio", &O::mlp_ratio, "hidden width of MLPs, experts and FFNs over the width",
                 within(0.01, 100.0));
   k.add("qkv_bias", &O::qkv_bias, "bias of the attention's input product");
@@ -92,7 +96,7 @@ std::vector<std::string> model_problems(const ModelOptions& options, const Image
                                         const std::string& section) {
   std::vector<std::string> problems;
   const auto complain = [&](const std::string& text) { problems.push_back(section + "." + text); };
-  if (const auto text = each_within<std::int64_t>(1, 1000, 1)(options.depths); !text.empty()) {
+  if (const auto text = depths_range()(options.depths); !text.empty()) {
     complain("depths: " + text);
     return problems;  // nothing below makes sense without blocks
   }

@@ -72,6 +72,11 @@ std::string leaf_complaint(const std::string& text) {
   }
 }
 
+// "; did you mean 'm2mkd'? (known: e2e kd …)"
+std::string among(const std::string& name, const std::vector<std::string>& known) {
+  return did_you_mean(name, known) + " (known: " + print_value(known) + ")";
+}
+
 void throw_problems(std::vector<std::string> problems) {
   if (problems.empty()) return;
   std::ranges::sort(problems);
@@ -203,8 +208,7 @@ void Config::validate(std::vector<std::string>& problems) {
     if (std::ranges::count(known, method) > 0)
       compared.push_back(method);
     else
-      problems.push_back(fmt::format("run.methods: unknown method '{}'{} (known: {})", method,
-                                     did_you_mean(method, known), print_value(known)));
+      problems.push_back("run.methods: unknown method '" + method + "'" + among(method, known));
   add_variants(compared);
   add_repeated_scopes({""});
   auto scopes = known;
@@ -233,9 +237,8 @@ void Config::validate(std::vector<std::string>& problems) {
     }
     if (rest == "base") {
       if (std::ranges::count(known, setting.value) == 0)
-        problems.push_back(fmt::format("{}: base = {}: no such method{} (known: {})",
-                                       setting.origin.text(), setting.value,
-                                       did_you_mean(setting.value, known), print_value(known)));
+        problems.push_back(setting.origin.text() + ": base = " + setting.value +
+                           ": no such method" + among(setting.value, known));
       else if (const auto circle = base_circle(method); !circle.empty())
         problems.push_back(setting.origin.text() + ": " + circle);
       continue;
@@ -274,14 +277,14 @@ void Config::validate(std::vector<std::string>& problems) {
     parse(init_keys(), "init", false);
     parse(incubate_keys(), "incubate", false);
     for (const auto& name : parse(distill_keys(), "distill", false).teachers)
-      if (name != "teacher" && std::ranges::count(all_teachers, name) == 0)
+      if (std::ranges::count(all_teachers, name) == 0)
         problems.push_back(
             fmt::format("distill.teachers: '{}' is neither teacher nor a section [teacher.NAME]{}",
                         name, did_you_mean(name, all_teachers)));
     const auto check_method = [&](const char* key, const std::string& other) {
       if (!other.empty() && std::ranges::count(known, other) == 0 && !made_.contains(other))
-        problems.push_back(fmt::format("{} = {}: no such method{} (known: {})", key, other,
-                                       did_you_mean(other, known), print_value(known)));
+        problems.push_back(std::string(key) + " = " + other + ": no such method" +
+                           among(other, known));
     };
     check_method("finetune.flops_of", parse(finetune_keys(), "finetune", false).flops_of);
     check_method("final.flops_of", parse(final_keys(), "final", false).flops_of);

@@ -123,6 +123,16 @@ std::string Job::identity() const {
   return text;
 }
 
+Chain bare_chain(const Job& job, const at::TensorOptions& options) {
+  const auto shape = job.image_shape();
+  const std::string role(enum_name(job.role));
+  if (!job.spliced()) return make_chain(job.model, shape, {job.meta, shape}, role, options);
+  Chain chain{role, std::vector<StagePtr>(job.model.depths.size()), {}};
+  chain.stages[static_cast<std::size_t>(job.stage)] =
+      make_distill_form(job.model, shape, job.stage, job.around(), options);
+  return chain;
+}
+
 bool is_meant(const std::string& name, const Job& job) {
   return name == job.name || name == enum_name(job.phase) || job.name.starts_with(name + ".");
 }

@@ -110,14 +110,7 @@ void check_splice(const Job& job, std::vector<std::string>& problems) {
 void check_trainable(const Job& job, std::vector<std::string>& problems) {
   const auto& patterns = job.train.trainable;
   if (trains_all(patterns) || !model_problems(job.model, job.image_shape(), "").empty()) return;
-  const at::TensorOptions nowhere(at::kMeta);
-  const auto shape = job.image_shape();
-  Chain chain{"", std::vector<StagePtr>(job.model.depths.size()), {}};
-  if (job.spliced())
-    chain.stages[static_cast<std::size_t>(job.stage)] =
-        make_distill_form(job.model, shape, job.stage, job.around(), nowhere);
-  else
-    chain = make_chain(job.model, shape, {job.meta, shape}, "", nowhere);
+  const Chain chain = bare_chain(job, at::kMeta);
   if (const auto idle = idle_pattern(chain, patterns); !idle.empty())
     problems.push_back(
         fmt::format("{}.trainable = {}: '{}' leaves no parameter of the {} to train (its names are "

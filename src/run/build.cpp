@@ -138,18 +138,6 @@ Chain Builder::frozen(const std::string& role, const ModelOptions& model, const 
   return frozen_[key] = chain;
 }
 
-// The network that the job trains, without values: all stages, or the one that is spliced.
-Chain Builder::bare(const Job& job) const {
-  const std::string role(enum_name(job.role));
-  if (!job.spliced())
-    return make_chain(job.model, job.image_shape(), {job.meta, job.image_shape()}, role,
-                      tensor(job));
-  Chain chain = empty_chain(role, job.model.stages());
-  chain.stages[static_cast<std::size_t>(job.stage)] =
-      make_distill_form(job.model, job.image_shape(), job.stage, job.around(), tensor(job));
-  return chain;
-}
-
 // The chain that is trained and evaluated: the network itself, or its stage inside the meta.
 Chain Builder::surrounded(const Job& job, const Chain& own) {
   if (!job.spliced()) return own;
@@ -158,13 +146,13 @@ Chain Builder::surrounded(const Job& job, const Chain& own) {
 }
 
 Chain Builder::finished(const Job& job, const std::filesystem::path& file) {
-  const Chain own = bare(job);
+  const Chain own = bare_chain(job, tensor(job));
   load_into(own, {"", file}, job.model, job.stage, job.name);
   return surrounded(job, own);
 }
 
 Chain Builder::trained(const Job& job, Attributes& provenance) {
-  const Chain chain = bare(job);
+  const Chain chain = bare_chain(job, tensor(job));
   initialise(chain, job.seed);
   if (has_prior(job) && weights_ != Weights::random) start_signatures(chain, job, folder_, group_);
   const auto files = sources(job.start);

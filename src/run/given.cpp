@@ -172,26 +172,16 @@ namespace {
 
 // Loads the file into the network that it is for, without values: names and shapes are compared.
 void require_loadable(const WholeNetwork& given) {
-  const at::TensorOptions nowhere(at::kMeta);
   const auto shape = given.job->image_shape();
-  load(make_chain(given.model, shape, {given.job->meta, shape}, given.role, nowhere),
+  load(make_chain(given.model, shape, {given.job->meta, shape}, given.role, at::kMeta),
        read_stages(given.source.file, given.model.depths, -1).tensors,
        fmt::format("{} ({})", given.source.file.string(), given.role));
 }
 
 // The same for a start of a stage or a student, by the job's own way of loading it.
 void require_loadable(const GivenStart& start, const Job& job) {
-  const at::TensorOptions nowhere(at::kMeta);
-  const auto shape = job.image_shape();
-  const std::string role(enum_name(job.role));
-  Chain chain = empty_chain(role, job.model.stages());
-  if (job.spliced())
-    chain.stages[static_cast<std::size_t>(job.stage)] =
-        make_distill_form(job.model, shape, job.stage, job.around(), nowhere);
-  else
-    chain = make_chain(job.model, shape, {job.meta, shape}, role, nowhere);
   Attributes unused;
-  load_start(start, {job, chain,
+  load_start(start, {job, bare_chain(job, at::kMeta),
                      [&](const Source& source, int stage) {
                        return read_stages(source.file, job.model.depths, stage).tensors;
                      },
@@ -200,43 +190,43 @@ void require_loadable(const GivenStart& start, const Job& job) {
 
 std::string missing_file(const std::filesystem::path& file) {
   std::error_code error;
-  if (std::filesystem::exists(file, error)) return {};
-  return fmt::format("no such file{}", file.is_absolute()
-                                           ? std::string()
-                                           : fmt::format("; the path is taken from the folder {}",
-                                                         std::filesystem::current_path().string()));
+  return std::filesystem::exists(file, error) ? "" : "no such file" + taken_from(file);
 }
 
 }  // namespace
 
-std::vector<std::string> given_problems(const JobList& list, const std::vector<const Job*>& jobs) {
-  std::set<std::filesystem::path> wanted;
-  for (const Job* job : jobs)
-    for (const auto& source : job->sources())
-      if (source.job.empty()) wanted.insert(source.file);
+std::vector<std::string> given_problems(const std::vector<const Job*>& jobs) {
   std::vector<std::string> problems;
-  const auto look = [&](const std::string& role, const std::filesystem::path& file,
-                        const std::function<void()>& load_it) {
-    const std::string start = fmt::format("init.{} = {}: ", role, file.string());
+  std::set<std::string> seen;
+  const auto look = [&](const WholeNetwork& given, const auto& load_it) {
+    const auto& file = given.source.file;
+    if (file.empty() || !seen.insert(fmt::format("{} {}", given.name, file.string())).second)
+      return;
+    const std::string start = fmt::format("init.{} = {}: ", given.role, file.string());
     if (const auto missing = missing_file(file); !missing.empty())
       return problems.push_back(start + missing);
     try {
+      require_fitting(given);
       load_it();
     } catch (const Error& error) {
       problems.push_back(start + error.what());
     }
   };
-  for (const auto& given : given_files(list))
-    if (wanted.contains(given.source.file))
-      look(given.role, given.source.file, [&] {
-        require_fitting(given);
-        if (given.role != "student" && !std::holds_alternative<GivenStart>(given.job->start))
-          require_loadable(given);
-      });
-  for (const Job* job : jobs)
+  const auto look_at_whole = [&](const std::string& name, const std::string& role,
+                                 const ModelOptions& model, const Source& source, const Job& job) {
+    const WholeNetwork given{name, role, model, source, &job};
+    look(given, [&] { require_loadable(given); });
+  };
+  for (const Job* job : jobs) {
+    look_at_whole("meta", "meta", job->meta, job->meta_weights, *job);
+    for (const auto& teacher : job->teachers) {
+      look_at_whole(teacher.name + "'s meta", "meta", teacher.meta, teacher.meta_weights, *job);
+      look_at_whole(teacher.name, "teacher", teacher.model, teacher.weights, *job);
+    }
     if (const auto* start = std::get_if<GivenStart>(&job->start))
-      look(std::string(enum_name(job->role)), start->file.file,
+      look({job->name, std::string(enum_name(job->role)), job->model, start->file, job},
            [&] { require_loadable(*start, *job); });
+  }
   std::ranges::sort(problems);
   const auto [first, last] = std::ranges::unique(problems);
   problems.erase(first, last);

@@ -92,12 +92,13 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
   const JobList list = make_jobs(config);
   const auto jobs = selected_jobs(list, config.run);
   const auto require_given = [&] {
-    if (const auto problems = given_problems(list, jobs); !problems.empty())
-      throw ConfigError(problems);
+    if (const auto problems = given_problems(jobs); !problems.empty()) throw ConfigError(problems);
   };
+  bool new_folder = false;
   on_root(world, [&] {
     folder.require_own();
-    if (!std::filesystem::exists(folder.dir)) require_given();  // a refused start leaves no folder
+    new_folder = !std::filesystem::exists(folder.dir);
+    if (new_folder) require_given();  // a refused start leaves no folder
     lock.emplace(folder.dir, LockRules{.lost = [](const std::string& message) {
                    log::error("{}", message);
                    Session::abort(static_cast<int>(ExitCode::failed));
@@ -124,7 +125,7 @@ ExitCode run(const Config& config, const Session& session, const AtEnd& at_end) 
              if (const auto& data = evaluation.data;
                  seen.insert(data.train.string() + "\n" + data.test.string()).second)
                require_verified(data);
-         if (!given.empty()) require_given();
+         if (!given.empty() && !new_folder) require_given();
          return std::string("open");
        }).empty();
   if (work_left)

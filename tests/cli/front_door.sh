@@ -81,6 +81,12 @@ refuses "init.teacher = $meta: " --run.methods m2mkd --init.teacher "$meta" --te
 echo "not weights" >"$work/text.pth"
 refuses "init.meta = $work/text.pth: " --run.methods m2mkd --init.meta "$work/text.pth"
 
+refuses "init.teacher = $meta: " --run.methods m2mkd --init.teacher "$meta" --teacher.width 24 --meta.width 24 --init.student "$meta"
+
+# A run outlives who reads its output, and its exit code is that of the training.
+"$m2mkd" run "$smoke_config" --run.dir "$work/piped" --run.methods m2mkd --run.jobs pretrain --train.max_steps 2 2>&1 | true
+[ "${PIPESTATUS[0]}" = 0 ] || fail "a closed pipe ended a run"
+[ -e "$work/piped/modules/pretrain.h5" ] || fail "a closed pipe stopped a run"
 # What is printed must arrive.
 for arguments in "--print-defaults" "--help" "plan $smoke_config --ranks 1" "plan $smoke_config --ranks 1 --json"; do
   got=0
@@ -92,6 +98,6 @@ done
 # An output that is an input stays as it is.
 cp data/fashion-mnist/test.h5 "$work/test.h5"
 expect_exit 2 "$m2mkd" eval "$meta" --data.test "$work/test.h5" --logits "$work/test.h5"
-grep -q "is data.test itself" "$work/stderr" || fail "an input as output is not named"
+grep -q "this file is read here" "$work/stderr" || fail "an input as output is not named"
 cmp -s data/fashion-mnist/test.h5 "$work/test.h5" || fail "eval changed its input"
 echo "front_door: files and outputs"

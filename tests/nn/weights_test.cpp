@@ -8,6 +8,7 @@
 #include <m2mkd/base/error.hpp>
 #include <m2mkd/nn/family.hpp>
 #include <m2mkd/nn/weights.hpp>
+#include <m2mkd/store/torch_file.hpp>
 
 namespace m2mkd {
 namespace {
@@ -99,6 +100,26 @@ TEST(Weights, CarryWhatThisProgramSaysOfThem) {
         << name;
     std::filesystem::remove(folder / name);
   }
+}
+
+TEST(Weights, LoseWhatWrappersPutBeforeAllNames) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "wrapped.pth";
+  const auto names = [&](const NamedTensors& tensors, const std::string& inside) {
+    write_torch_file(file, tensors, inside);
+    std::vector<std::string> found;
+    for (const auto& [name, tensor] : read_weights(file).tensors) found.push_back(name);
+    return found;
+  };
+  const at::Tensor one = at::ones({2});
+  for (const std::string prefix : {"module.", "model.backbone.", "_orig_mod.module.", "teacher."})
+    for (const auto* inside : {"", "state_dict", "model_state_dict", "model_ema", "ema", "teacher"})
+      EXPECT_THAT(names({{prefix + "cls_token", one}, {prefix + "norm.bias", one}}, inside),
+                  ElementsAre("cls_token", "norm.bias"))
+          << prefix << " in " << inside;
+  // Not before all names: a part of the network, which is no wrapper.
+  EXPECT_THAT(names({{"backbone.norm.bias", one}, {"head.bias", one}}, ""),
+              ElementsAre("backbone.norm.bias", "head.bias"));
+  std::filesystem::remove(file);
 }
 
 TEST(Weights, SayWhatWasLeftOut) {

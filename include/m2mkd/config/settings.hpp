@@ -66,6 +66,9 @@ CommandLine split_command_line(const std::vector<std::string>& arguments,
 /// names it.
 std::string expand_environment(std::string_view text);
 
+/// "; the path is taken from the folder DIR" of a relative path; else empty.
+std::string taken_from(const std::filesystem::path& path);
+
 /// The candidate nearest to `word` by edit distance, or empty when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 /// "; did you mean 'NAME'?" with the nearest, or empty.

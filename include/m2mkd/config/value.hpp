@@ -125,7 +125,7 @@ class Check {
   std::string text_;
 };
 
-/// Numbers from `low` to `high`, both included; of a list, each of its numbers.
+/// Numbers from `low` to `high`, both included.
 template <class T>
 Check<T> within(T low, T high) {
   const std::string range = print_value<T>(low) + " to " + print_value<T>(high);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <m2mkd/data/evaluation.hpp>
+#include <m2mkd/nn/chain.hpp>
 #include <m2mkd/plan/config.hpp>
 #include <m2mkd/plan/start.hpp>
 
@@ -95,6 +96,10 @@ struct Job {
   /// digests.
   std::string identity() const;
 };
+
+/// The network that the job trains, without values: all stages, or the one that is spliced, in the
+/// form in which it is distilled.
+Chain bare_chain(const Job& job, const at::TensorOptions& options);
 
 /// Does a name of run.jobs or evaluation.NAME.jobs mean the job? "distill.2", or a phase or method
 /// with all its jobs: "distill", "incubate.incubation".

@@ -61,7 +61,6 @@ class Builder {
                     int only_stage) const;
   bool reads(const Source& source) const;
   void broadcast(const Chain& chain) const;
-  Chain bare(const Job& job) const;
   Chain trained(const Job& job, Attributes& provenance);
   Chain surrounded(const Job& job, const Chain& own);
   at::TensorOptions tensor(const Job& job) const;

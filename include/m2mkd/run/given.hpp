@@ -22,10 +22,10 @@ std::vector<WholeNetwork> given_networks(const JobList& list);
 /// normalised otherwise, and what a file does not tell.
 void require_fitting(const WholeNetwork& given);
 
-/// What is wrong with given files, all of it: missing, unreadable, of another shape than the
-/// network that they are for, made otherwise (require_fitting). `jobs`: those of the list that are
-/// to be trained; only what these read counts. Reads the files whole, one after the other.
-std::vector<std::string> given_problems(const JobList& list, const std::vector<const Job*>& jobs);
+/// What is wrong with the files that are given to these jobs, all of it: missing, unreadable, of
+/// another shape than the network that they are for, made otherwise (require_fitting). Reads the
+/// files whole, one after the other.
+std::vector<std::string> given_problems(const std::vector<const Job*>& jobs);
 
 /// A given network on all test images.
 struct TestedGiven {
