@@ -77,7 +77,7 @@ void Settings::set(const std::string& key, std::string value, Origin origin) {
   value = std::string(trimmed(value));
   if (const auto complaint = value_complaint(value); !complaint.empty())
     throw ConfigError(origin.text() + ": " + key + ": " + complaint);
-  values_.insert_or_assign(key, Setting{std::move(value), std::move(origin)});
+  values_.insert_or_assign(key, Setting{key, std::move(value), std::move(origin)});
 }
 
 void Settings::add_ini(std::string_view text, const std::string& source,

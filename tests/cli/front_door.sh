@@ -31,7 +31,7 @@ done <<'TABLE'
 --distill.teachers|teacher smal|'smal' is neither teacher nor a section [teacher.NAME]
 --distill.teachers|techer|did you mean 'teacher'?
 --final.flops_of|m2mdk|did you mean 'm2mkd'?
---train.epochs|0|must be from
+--train.epochs|0|train.epochs = 0: must be from
 --train.epochs|-1|must be from
 --train.epochs|1e18|must be from
 --train.epochs|inf|must be from

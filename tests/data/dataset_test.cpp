@@ -241,23 +241,20 @@ TEST(DataKeys, NamesTheFieldsAndRefusesNonsense) {
                                                {"mix_per", "rank"},
                                                {"loader_depth", "0"},
                                                {"mean", "nan"}};
-  std::map<std::string, Setting> settings;
-  for (const auto& [name, value] : bad) settings[name] = {value, {"test", 1}};
+  Settings settings;
+  for (const auto& [name, value] : bad) settings.set(name, value, {"test", 1});
   DataOptions options;
   std::vector<std::string> problems;
-  const Lookup lookup = [&](std::string_view name) -> const Setting* {
-    const auto found = settings.find(std::string(name));
-    return found == settings.end() ? nullptr : &found->second;
-  };
+  const Lookup lookup = [&](std::string_view name) { return settings.find(name); };
   keys.read(options, lookup, problems);
   EXPECT_EQ(problems.size(), bad.size());
 
-  settings.clear();
-  settings["train"] = {"data/x/train.h5", {"test", 1}};
-  settings["mean"] = {"0.1 0.2", {"test", 2}};
-  settings["order"] = {"published", {"test", 3}};
-  settings["rand_augment"] = {"rand-m9-mstd0.5-inc1", {"test", 4}};
-  settings["mix_per"] = {"rank_batch", {"test", 5}};
+  settings = {};
+  settings.set("train", "data/x/train.h5", {"test", 1});
+  settings.set("mean", "0.1 0.2", {"test", 2});
+  settings.set("order", "published", {"test", 3});
+  settings.set("rand_augment", "rand-m9-mstd0.5-inc1", {"test", 4});
+  settings.set("mix_per", "rank_batch", {"test", 5});
   problems.clear();
   keys.read(options, lookup, problems);
   EXPECT_THAT(problems, IsEmpty());

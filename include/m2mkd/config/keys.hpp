@@ -78,7 +78,7 @@ class Keys {
         try {
           key.read(options, setting->value);
         } catch (const std::exception& e) {
-          problems.push_back(setting->origin.text() + ": " + key.name + " = " + setting->value +
+          problems.push_back(setting->origin.text() + ": " + setting->key + " = " + setting->value +
                              ": " + e.what());
         }
       }

@@ -22,6 +22,7 @@ struct Origin {
 };
 
 struct Setting {
+  std::string key;    ///< in full: "train.epochs"
   std::string value;  ///< trimmed text as written; ${NAME} not yet expanded
   Origin origin;
 };
