@@ -75,7 +75,7 @@ heads = 3
 INI
 for ranks in 1 2; do
   expect_exit 2 mpirun -n "$ranks" "$m2mkd" run configs/smoke.ini "$work/bad.ini" --run.dir "$work/bad" --run.methods e2e,kdd
-  for text in "bad.ini:2: unknown key 'train.lrr'" "train.lr" "bad.ini:3: epochs = many" "final.e2f" "unknown method 'kdd'"; do
+  for text in "bad.ini:2: unknown key 'train.lrr'" "train.lr" "bad.ini:3: train.epochs = many" "final.e2f" "unknown method 'kdd'"; do
     grep -q -- "$text" "$work/stderr" || { cat "$work/stderr"; fail "not reported on $ranks ranks: $text"; }
   done
   [ "$(grep -c "unknown key 'train.lrr'" "$work/stderr")" = 1 ] || fail "reported by more than one rank"
